@@ -1,0 +1,229 @@
+"""The life of a job as data: events, the table of transitions, and `advance`, the only way a job changes.
+
+An event is a frozen value that carries the facts it reports. `TRANSITIONS` says in which states it may happen and
+where it leads; `advance` looks that up and lays the event's facts over the job. Anything that is not in the table
+raises `IllegalEvent` and changes nothing.
+
+A run that is cut short by a crash, a restart, a usage limit or a lost login goes back to the queue by `Interrupted`
+and keeps its facts, so that the next run goes on from them. `AgentFinished` is such a fact: after it the agent is
+never run again for this job. A cancel that arrives while the job runs is stored at once (`CancelRequested`), so
+that neither a late success nor a crash can undo it.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from attrs import evolve, frozen
+
+from agent_core.domain.errors import IllegalEvent
+from agent_core.domain.job import AgentReport, Job, JobState
+
+MAX_CRASHES = 3
+
+
+class InterruptReason(StrEnum):
+    """Why a run was cut short through no fault of the job."""
+
+    CRASH = "crash"
+    RESTART = "restart"
+    USAGE_LIMIT = "usage_limit"
+    LOGIN_LOST = "login_lost"
+
+
+@frozen(kw_only=True)
+class Event:
+    """A fact that moves a job, at a time."""
+
+    at: datetime
+
+
+@frozen(kw_only=True)
+class Claimed(Event):
+    """The dispatcher took the job from the queue into a run."""
+
+
+@frozen(kw_only=True)
+class WorktreeOpened(Event):
+    """The run has its private checkout."""
+
+    path: str
+
+
+@frozen(kw_only=True)
+class AgentStarted(Event):
+    """The agent's process lives; `session_id` is its conversation, resumable."""
+
+    pid: int | None
+    session_id: str
+
+
+@frozen(kw_only=True)
+class AgentFinished(Event):
+    """The agent is done with the job, well or (with `error`) badly."""
+
+    report: AgentReport
+    error: str | None = None
+    error_code: str | None = None
+
+
+@frozen(kw_only=True)
+class DeliveryResumed(Event):
+    """A run began for a job whose agent had finished in an earlier run."""
+
+
+@frozen(kw_only=True)
+class WorkPushed(Event):
+    """The work is one commit at the origin."""
+
+    commit_sha: str
+
+
+@frozen(kw_only=True)
+class PullRequestOpened(Event):
+    """The pull request is open, by us now or found as it was."""
+
+    number: int
+    url: str
+    files_changed: int
+
+
+@frozen(kw_only=True)
+class WorkKept(Event):
+    """Work that was not published is saved under a ref of the bare repository."""
+
+    ref: str
+
+
+@frozen(kw_only=True)
+class Completed(Event):
+    """All was delivered."""
+
+
+@frozen(kw_only=True)
+class Failed(Event):
+    """The job is over without a result."""
+
+    error: str
+    error_code: str
+
+
+@frozen(kw_only=True)
+class CancelRequested(Event):
+    """Somebody cancelled the job while it ran; its run is being ended."""
+
+
+@frozen(kw_only=True)
+class Cancelled(Event):
+    """The job is cancelled and nothing of it runs."""
+
+
+@frozen(kw_only=True)
+class Interrupted(Event):
+    """The run was cut short; the job waits for its next run."""
+
+    reason: InterruptReason
+    resume_at: datetime | None = None
+    report: AgentReport | None = None
+
+
+_Q, _P, _W, _D, _X = (
+    JobState.QUEUED,
+    JobState.PREPARING,
+    JobState.WORKING,
+    JobState.PUBLISHING,
+    JobState.CANCELLING,
+)
+
+TRANSITIONS: Mapping[type[Event], Mapping[JobState, JobState]] = {
+    Claimed: {_Q: _P},
+    WorktreeOpened: {_P: _P},
+    AgentStarted: {_P: _W, _W: _W},
+    AgentFinished: {_P: _D, _W: _D},
+    DeliveryResumed: {_P: _D},
+    WorkPushed: {_D: _D},
+    PullRequestOpened: {_D: _D},
+    WorkKept: {_P: _P, _W: _W, _D: _D, _X: _X},
+    Completed: {_D: JobState.COMPLETED},
+    Failed: {_P: JobState.FAILED, _W: JobState.FAILED, _D: JobState.FAILED},
+    CancelRequested: {_P: _X, _W: _X, _D: _X},
+    Cancelled: {_Q: JobState.CANCELLED, _X: JobState.CANCELLED},
+    Interrupted: {_P: _Q, _W: _Q, _D: _Q},
+}
+
+
+def advance(job: Job, event: Event) -> Job:
+    """Return the job after the event. Raises IllegalEvent when the event cannot happen in the job's state."""
+    after = TRANSITIONS[type(event)].get(job.state)
+    if after is None:
+        raise IllegalEvent(f"{type(event).__name__} cannot happen to the job {job.id}, which is {job.state}")
+    facts = _FACTS[type(event)](job, event) if type(event) in _FACTS else {}
+    return evolve(job, state=after, updated_at=event.at, **facts)
+
+
+def recovered(job: Job, at: datetime) -> Event:
+    """Say what becomes of a job whose run died with its server."""
+    if job.state is JobState.CANCELLING:
+        return Cancelled(at=at)
+    if job.crashes + 1 >= MAX_CRASHES:
+        return Failed(
+            at=at,
+            error=f"The server died {MAX_CRASHES} times while this job ran: interrupted by server restart",
+            error_code="interrupted",
+        )
+    return Interrupted(at=at, reason=InterruptReason.CRASH)
+
+
+def _usage(job: Job, report: AgentReport) -> dict[str, Any]:
+    """What all runs of the job used together, and what the last one said."""
+    return {
+        "exit_code": report.exit_code,
+        "model": report.model or job.model,
+        "num_turns": (job.num_turns or 0) + report.num_turns,
+        "input_tokens": (job.input_tokens or 0) + report.input_tokens,
+        "output_tokens": (job.output_tokens or 0) + report.output_tokens,
+        "cost_usd": (job.cost_usd or 0.0) + report.cost_usd,
+        "duration_ms": (job.duration_ms or 0) + report.duration_ms,
+        "result_text": report.result_text if report.result_text is not None else job.result_text,
+    }
+
+
+def _interrupted(job: Job, event: Interrupted) -> dict[str, Any]:
+    return {
+        "started_at": None,
+        "pid": None,
+        "not_before": event.resume_at,
+        "crashes": job.crashes + (event.reason is InterruptReason.CRASH),
+        **(_usage(job, event.report) if event.report else {}),
+    }
+
+
+def _ended(job: Job, event: Event) -> dict[str, Any]:
+    return {"completed_at": job.completed_at or event.at, "pid": None}
+
+
+_FACTS: Mapping[type[Event], Callable[[Job, Any], dict[str, Any]]] = {
+    Claimed: lambda _, e: {"started_at": e.at},
+    WorktreeOpened: lambda _, e: {"worktree_path": e.path},
+    AgentStarted: lambda _, e: {"pid": e.pid, "session_id": e.session_id},
+    AgentFinished: lambda job, e: {
+        "agent_finished_at": e.at,
+        "pid": None,
+        "error": e.error,
+        "error_code": e.error_code,
+        **_usage(job, e.report),
+    },
+    WorkPushed: lambda _, e: {"commit_sha": e.commit_sha},
+    PullRequestOpened: lambda _, e: {
+        "pr_number": e.number,
+        "pr_url": e.url,
+        "files_changed": e.files_changed,
+    },
+    WorkKept: lambda _, e: {"kept_ref": e.ref},
+    Completed: _ended,
+    Failed: lambda job, e: {**_ended(job, e), "error": e.error, "error_code": e.error_code},
+    CancelRequested: lambda _, e: {"completed_at": e.at},
+    Cancelled: _ended,
+    Interrupted: _interrupted,
+}
