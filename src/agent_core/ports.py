@@ -5,7 +5,7 @@ again with the same arguments and then changes nothing more; every method may be
 half done that a second call could not repair. Times are UTC.
 """
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -173,7 +173,7 @@ class AgentHealth:
 class CodeAgent(Protocol):
     """The coding CLI."""
 
-    def run(self, task: AgentTask) -> AsyncIterator[AgentEvent]:
+    def run(self, task: AgentTask) -> AsyncGenerator[AgentEvent, None]:
         """Run the agent; yield AgentSpawned, what it says as it says it, and AgentEnded.
 
         Never raises for what the agent or its program does wrong: that is AgentEnded's to tell, AgentSpawned is
@@ -295,6 +295,7 @@ class MessageLog(Protocol):
     async def append(self, job_id: str, messages: Sequence[JobMessage]) -> None:
         """Store the messages in this order, after all earlier ones of the job. A second call stores them again.
 
+        A message without content is there for its `raw` alone and is not among those that are read.
         When it returns they can be read and survive the death of the process.
         """
         ...
@@ -332,7 +333,10 @@ class ClientRepo(Protocol):
         ...
 
     async def delete(self, client_id: str) -> None:
-        """Delete the client with its jobs, their messages and callbacks. Raises UnknownClient."""
+        """Delete the client with its jobs, their messages and callbacks.
+
+        Raises UnknownClient, and ClientBusy when it has jobs that are not in a final state; nothing is deleted then.
+        """
         ...
 
 

@@ -1,0 +1,150 @@
+"""AgentCore: the whole of the core behind one object, opened with `async with`."""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Self
+
+from agent_core.domain.job import Job
+from agent_core.domain.lifecycle import Event
+from agent_core.domain.queue_policy import Limits
+from agent_core.domain.request_rules import UrlRule, plain_url_problem
+from agent_core.ports import (
+    ClientRepo,
+    Clock,
+    CodeAgent,
+    HoldRepo,
+    JobRepo,
+    MessageLog,
+    NewId,
+    Notifier,
+    Outbox,
+    PRHost,
+    RepoStore,
+)
+from agent_core.use_cases.clients import Clients
+from agent_core.use_cases.config import CoreConfig
+from agent_core.use_cases.courier import Courier
+from agent_core.use_cases.dispatcher import Dispatcher
+from agent_core.use_cases.janitor import Janitor
+from agent_core.use_cases.jobs import Jobs
+from agent_core.use_cases.run_job import Run
+from agent_core.use_cases.run_record import RunLog, RunRecord
+from agent_core.use_cases.run_steps import RunSteps
+from agent_core.use_cases.status import Status
+
+
+def utc_now() -> datetime:
+    """Tell the time in UTC."""
+    return datetime.now(UTC)
+
+
+def random_id() -> str:
+    """Make an id that is not guessed: 16 hexadecimal digits."""
+    return secrets.token_hex(8)
+
+
+class AgentCore:
+    """Runs jobs between entering and leaving.
+
+    Give it the ports; `clients`, `jobs` and `status` are its use cases. Entering takes up what an earlier server
+    left and starts the queue. Leaving drains it: no new jobs, running ones may end within
+    `config.shutdown_timeout`, the rest is queued again. The ports are opened and closed by whoever made them.
+    """
+
+    def __init__(
+        self,
+        *,
+        jobs: JobRepo,
+        messages: MessageLog,
+        clients: ClientRepo,
+        outbox: Outbox,
+        holds: HoldRepo,
+        repos: RepoStore,
+        agent: CodeAgent,
+        prs: PRHost,
+        notifier: Notifier,
+        config: CoreConfig | None = None,
+        clock: Clock = utc_now,
+        new_id: NewId = random_id,
+        url_problem: UrlRule = plain_url_problem,
+    ) -> None:
+        config = config or CoreConfig()
+        self._config = config
+        self._job_repo = jobs
+        self._message_log = messages
+        self._clock = clock
+        self._new_id = new_id
+        self._steps = RunSteps(clients=clients, holds=holds, repos=repos, agent=agent, prs=prs, clock=clock)
+        self._ended = asyncio.Condition()
+        self._bells: set[asyncio.Task[None]] = set()
+        limits = Limits(max_concurrent=config.max_concurrent)
+        self._courier = Courier(outbox, notifier, clock)
+        self._dispatcher = Dispatcher(jobs, holds, clock, limits, self._start_run, self._delivery_id, self._job_ended)
+        self._janitor = Janitor(jobs, repos, clock, config.sweep_every, config.worktree_age)
+        self.clients = Clients(clients, jobs, repos, clock, new_id)
+        self.jobs = Jobs(
+            jobs,
+            messages,
+            clients,
+            self.clients,
+            self._dispatcher,
+            clock,
+            new_id,
+            config.max_queued,
+            url_problem,
+            self._ended,
+        )
+        self.status = Status(jobs, clients, holds, agent, self._dispatcher, clock, config.max_concurrent)
+
+    async def __aenter__(self) -> Self:
+        await self._dispatcher.start()
+        self._courier.start()
+        self._janitor.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._dispatcher.drain(self._config.shutdown_timeout)
+        await self._janitor.stop()
+        await self._courier.stop()
+        if self._bells:
+            await asyncio.wait(self._bells)
+
+    def stop_taking_jobs(self) -> None:
+        """Begin the shutdown: new jobs are refused with ShuttingDown and none is started any more."""
+        self._dispatcher.draining = True
+        self._dispatcher.wake()
+
+    async def hurry(self) -> None:
+        """Cut the drain short: interrupt every running job now; each is queued again."""
+        await self._dispatcher.interrupt_all()
+
+    def wake(self) -> None:
+        """Look at queue and outbox now; needed only by those who move the clock."""
+        self._dispatcher.wake()
+        self._courier.wake()
+
+    def _start_run(self, job: Job, end: Event | None, ended: Callable[[Job], None]) -> Run:
+        return Run(
+            RunRecord(job, self._job_repo),
+            RunLog(job.id, self._message_log, self._clock, self._config.message_pause.total_seconds()),
+            self._steps,
+            self._clock,
+            self._delivery_id,
+            ended,
+            end,
+        )
+
+    def _delivery_id(self) -> str:
+        return f"msg_{self._new_id()}"
+
+    def _job_ended(self) -> None:
+        self._courier.wake()
+        bell = asyncio.create_task(self._ring())
+        self._bells.add(bell)
+        bell.add_done_callback(self._bells.discard)
+
+    async def _ring(self) -> None:
+        async with self._ended:
+            self._ended.notify_all()

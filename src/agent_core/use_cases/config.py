@@ -1,0 +1,22 @@
+"""The numbers the core runs by."""
+
+from datetime import timedelta
+
+from attrs import field, frozen
+from attrs.validators import ge
+
+
+@frozen(kw_only=True)
+class CoreConfig:
+    """How much at once, and how long to wait. Times are those of the event loop, not of the injected clock."""
+
+    max_concurrent: int = field(default=2, validator=ge(1))
+    max_queued: int = field(default=10_000, validator=ge(1))
+    """As many jobs may wait; the next one is refused with QueueFull."""
+    shutdown_timeout: timedelta = timedelta(seconds=60)
+    """How long running jobs may go on after the shutdown began; then they are interrupted and queued again."""
+    sweep_every: timedelta = timedelta(hours=1)
+    worktree_age: timedelta = timedelta(hours=24)
+    """Worktrees without a live job are swept when they are older."""
+    message_pause: timedelta = timedelta(milliseconds=50)
+    """How long messages gather between two groups of one job."""

@@ -1,0 +1,97 @@
+"""The courier: delivers callbacks from the outbox, as often as the schedule allows, until they are taken or dead."""
+
+import asyncio
+import contextlib
+import logging
+import random
+from datetime import timedelta
+from functools import partial
+
+from agent_core.domain.delivery import Delivery, DeliveryState, after_attempt
+from agent_core.ports import Clock, Notifier, Outbox
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 16
+LONGEST_NAP = timedelta(seconds=60)
+FAREWELL = timedelta(seconds=5)
+"""How long attempts under way may take when the server stops; the others are made after its next start."""
+
+
+class Courier:
+    """Delivers between `start` and `stop`."""
+
+    def __init__(self, outbox: Outbox, notifier: Notifier, clock: Clock) -> None:
+        self._outbox = outbox
+        self._notifier = notifier
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._attempts: dict[str, asyncio.Task[None]] = {}
+        self._loop: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin with what is due."""
+        self._loop = asyncio.create_task(self._deliver())
+
+    def wake(self) -> None:
+        """Look at the outbox again."""
+        self._wake.set()
+
+    async def stop(self) -> None:
+        """Make one last attempt of what is due now, wait a little for it, then stop."""
+        self._stopping = True
+        self._wake.set()
+        if self._loop is not None:
+            await self._loop
+        if self._attempts:
+            _, late = await asyncio.wait(self._attempts.values(), timeout=FAREWELL.total_seconds())
+            for attempt in late:
+                attempt.cancel()
+            if late:
+                await asyncio.wait(late)
+
+    async def _deliver(self) -> None:
+        while True:
+            self._wake.clear()
+            last = self._stopping
+            try:
+                nap = await self._send_due()
+            except Exception:
+                log.exception("the outbox could not be read; trying again")
+                nap = timedelta(seconds=1)
+            if last:
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(nap.total_seconds()):
+                    await self._wake.wait()
+
+    async def _send_due(self) -> timedelta:
+        due = await self._outbox.due(self._clock(), AT_ONCE + len(self._attempts))
+        for delivery in due:
+            if len(self._attempts) >= AT_ONCE:
+                return LONGEST_NAP
+            if delivery.id not in self._attempts:
+                task = asyncio.create_task(self._attempt(delivery))
+                self._attempts[delivery.id] = task
+                task.add_done_callback(partial(self._attempted, delivery.id))
+        if due:
+            return LONGEST_NAP
+        next_at = await self._outbox.next_at()
+        return LONGEST_NAP if next_at is None else max(min(next_at - self._clock(), LONGEST_NAP), timedelta())
+
+    def _attempted(self, delivery_id: str, _: object) -> None:
+        self._attempts.pop(delivery_id, None)
+        self._wake.set()
+
+    async def _attempt(self, delivery: Delivery) -> None:
+        try:
+            receipt = await self._notifier.send(delivery)
+            after = after_attempt(delivery, receipt, self._clock(), random.random())  # noqa: S311  # spreads load only
+            await self._outbox.save(after)
+        except Exception:
+            log.exception("a callback's attempt could not be recorded", extra={"job_id": delivery.job_id})
+            await asyncio.sleep(FAREWELL.total_seconds())  # a store that fails must not make us flood the receiver
+            return
+        if after.state is DeliveryState.DEAD:
+            log.error("gave up a callback: %s", receipt.error or receipt.status, extra={"job_id": delivery.job_id})

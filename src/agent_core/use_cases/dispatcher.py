@@ -1,0 +1,165 @@
+"""The dispatcher: starts runs when the policy says so, and stops them. The database is the queue; memory holds only
+the live runs. Claims and cancels take turns under one lock."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from agent_core.domain.delivery import callback_for
+from agent_core.domain.errors import IllegalEvent, JobFinished, ShuttingDown
+from agent_core.domain.holds import standing
+from agent_core.domain.job import RUNNING_STATES, Job, JobState
+from agent_core.domain.lifecycle import (
+    Cancelled,
+    Claimed,
+    Event,
+    Interrupted,
+    advance,
+    recovered,
+)
+from agent_core.domain.queue_policy import Limits, QueueEntry, next_jobs
+from agent_core.ports import Clock, HoldRepo, JobRepo, NewId
+from agent_core.use_cases.run_job import Run
+
+log = logging.getLogger(__name__)
+
+LONGEST_NAP = timedelta(seconds=60)
+"""The clock may jump and the machine may sleep: nobody waits longer than this without looking again."""
+
+StartRun = Callable[[Job, Event | None, Callable[[Job], None]], Run]
+
+
+class Dispatcher:
+    """Runs the queue between `start` and `drain`."""
+
+    def __init__(
+        self,
+        jobs: JobRepo,
+        holds: HoldRepo,
+        clock: Clock,
+        limits: Limits,
+        start_run: StartRun,
+        new_delivery_id: NewId,
+        ended: Callable[[], None],
+    ) -> None:
+        self._jobs = jobs
+        self._holds = holds
+        self._clock = clock
+        self._limits = limits
+        self._start_run = start_run
+        self._new_delivery_id = new_delivery_id
+        self._job_ended = ended
+        self._lock = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._runs: dict[str, Run] = {}
+        self._loop: asyncio.Task[None] | None = None
+        self.draining = False
+
+    async def start(self) -> None:
+        """Take up what an earlier server left: every running job is queued again or wound up. Then start jobs."""
+        for job in await self._jobs.in_states(RUNNING_STATES):
+            end = recovered(job, self._clock())
+            log.warning("found a running job of an earlier server: %s", type(end).__name__, extra={"job_id": job.id})
+            if isinstance(end, Interrupted):
+                await self._jobs.save(advance(job, end))
+            else:
+                self._begin(job, end)
+        self._loop = asyncio.create_task(self._dispatch())
+
+    def wake(self) -> None:
+        """Look at the queue again: a job was added, a hold was lifted, time has passed."""
+        self._wake.set()
+
+    def refuse_when_draining(self) -> None:
+        """Raise ShuttingDown when no new jobs are taken."""
+        if self.draining:
+            raise ShuttingDown
+
+    async def cancel(self, job_id: str) -> tuple[Job, bool]:
+        """Cancel the job; return it and whether it ran. Raises JobFinished, UnknownJob.
+
+        A queued job is cancelled when this returns. A running one is so for its callers, and its run is being ended.
+        """
+        async with self._lock:
+            job = await self._jobs.get(job_id)
+            run = self._runs.get(job_id)
+            if job.state is JobState.QUEUED:
+                job = advance(job, Cancelled(at=self._clock()))
+                job = await self._jobs.save(job, callback_for(job, self._new_delivery_id(), self._clock()))
+                self._job_ended()
+                return job, False
+            if job.state in (JobState.CANCELLING, JobState.CANCELLED):
+                return job, job.started_at is not None
+            if run is None:
+                raise JobFinished
+            try:
+                return await run.cancel(), True
+            except IllegalEvent:
+                raise JobFinished from None
+
+    async def settled(self, job_id: str, within: timedelta) -> None:
+        """Wait until no run of the job is alive, at most so long."""
+        run = self._runs.get(job_id)
+        if run is not None:
+            await asyncio.wait({run.over}, timeout=within.total_seconds())
+
+    async def drain(self, grace: timedelta) -> None:
+        """Claim nothing more, let the runs end within the grace time, then interrupt the rest and wait for them."""
+        self.draining = True
+        self._wake.set()
+        if self._loop is not None:
+            await self._loop
+        if self._runs and grace:
+            await asyncio.wait({run.over for run in self._runs.values()}, timeout=grace.total_seconds())
+        await self.interrupt_all()
+
+    async def interrupt_all(self) -> None:
+        """Interrupt all runs now; they are queued again."""
+        self.draining = True
+        runs = list(self._runs.values())
+        for run in runs:
+            run.interrupt()
+        if runs:
+            await asyncio.wait({run.over for run in runs})
+
+    async def _dispatch(self) -> None:
+        while not self.draining:
+            self._wake.clear()
+            try:
+                nap = await self._fill()
+            except Exception:
+                log.exception("the queue could not be read; trying again")
+                nap = timedelta(seconds=1)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(nap.total_seconds()):
+                    await self._wake.wait()
+
+    async def _fill(self) -> timedelta:
+        """Start what may start now and return how long to wait before looking again."""
+        async with self._lock:
+            now = self._clock()
+            hold = standing(await self._holds.all(), now)
+            snapshot = await self._jobs.queue()
+            chosen = [] if self.draining else next_jobs(snapshot.queued, snapshot.running, self._limits, hold, now)
+            for entry in chosen:
+                job = await self._jobs.get(entry.id)
+                job = await self._jobs.save(advance(job, Claimed(at=self._clock())))
+                self._begin(job, None)
+        return _nap(now, hold.until if hold else None, snapshot.queued)
+
+    def _begin(self, job: Job, end: Event | None) -> None:
+        self._runs[job.id] = self._start_run(job, end, self._over)
+
+    def _over(self, job: Job) -> None:
+        self._runs.pop(job.id, None)
+        self._job_ended()
+        self._wake.set()
+
+
+def _nap(now: datetime, hold_until: datetime | None, queued: Sequence[QueueEntry]) -> timedelta:
+    times = [entry.not_before for entry in queued if entry.not_before is not None and entry.not_before > now]
+    if hold_until is not None:
+        times.append(hold_until)
+    return min([LONGEST_NAP, *(max(time - now, timedelta()) for time in times)])

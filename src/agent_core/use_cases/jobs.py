@@ -1,0 +1,143 @@
+"""Jobs: submitting, finding, cancelling and retrying them."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+from agent_core.domain.client import Client
+from agent_core.domain.errors import InvalidValue, JobNotFinished, QueueFull
+from agent_core.domain.job import Job, JobMessage, JobRequest, JobState
+from agent_core.domain.queue_policy import positions
+from agent_core.domain.request_rules import UrlRule, check_job_request
+from agent_core.ports import ClientRepo, Clock, JobFilter, JobRepo, MessageLog, NewId
+from agent_core.use_cases.clients import Clients
+from agent_core.use_cases.dispatcher import Dispatcher
+from agent_core.use_cases.views import CancelledJob, JobsView, JobView, PlacedJob
+
+CANCEL_PATIENCE = timedelta(milliseconds=800)
+"""A cancel is answered within a second, whether or not the run has wound up by then."""
+
+
+class Jobs:
+    """What a caller does with jobs."""
+
+    def __init__(
+        self,
+        jobs: JobRepo,
+        messages: MessageLog,
+        client_repo: ClientRepo,
+        clients: Clients,
+        dispatcher: Dispatcher,
+        clock: Clock,
+        new_id: NewId,
+        max_queued: int,
+        url_problem: UrlRule,
+        ended: asyncio.Condition,
+    ) -> None:
+        self._jobs = jobs
+        self._messages = messages
+        self._client_repo = client_repo
+        self._clients = clients
+        self._dispatcher = dispatcher
+        self._clock = clock
+        self._new_id = new_id
+        self._max_queued = max_queued
+        self._url_problem = url_problem
+        self._ended = ended
+
+    async def submit(self, request: JobRequest) -> PlacedJob:
+        """Queue a job; when this returns it is stored for good.
+
+        Raises InvalidValue, UnknownClient, QueueFull, ShuttingDown.
+        """
+        self._dispatcher.refuse_when_draining()
+        check_job_request(request, self._url_problem)
+        await self._refuse_when_full()
+        client = await self._client_of(request)
+        return await self._queue(request, client, None)
+
+    async def get(self, job_id: str) -> JobView:
+        """Return a job. Raises UnknownJob."""
+        job = await self._jobs.get(job_id)
+        return JobView(job=job, client=await self._client_repo.get(job.client_id))
+
+    async def messages(self, job_id: str, after: int = 0, limit: int | None = None) -> Sequence[JobMessage]:
+        """Return the job's messages above the sequence number `after`, in order. Raises UnknownJob."""
+        await self._jobs.get(job_id)
+        return await self._messages.read(job_id, after, limit)
+
+    async def page(self, which: JobFilter, limit: int, offset: int) -> JobsView:
+        """Return a page of jobs, newest first."""
+        page = await self._jobs.page(which, limit, offset)
+        clients = {client.id: client for client in await self._client_repo.all()}
+        views = [JobView(job=job, client=clients[job.client_id]) for job in page.jobs if job.client_id in clients]
+        return JobsView(jobs=views, total=page.total)
+
+    async def cancel(self, job_id: str) -> CancelledJob:
+        """Cancel a job; cancelling it again is fine. Raises UnknownJob, JobFinished."""
+        job, was_running = await self._dispatcher.cancel(job_id)
+        await self._dispatcher.settled(job_id, CANCEL_PATIENCE)
+        return CancelledJob(job=job, was_running=was_running)
+
+    async def retry(self, job_id: str) -> PlacedJob:
+        """Queue a finished job anew, as a job of its own. Raises UnknownJob, JobNotFinished, and as `submit` does."""
+        self._dispatcher.refuse_when_draining()
+        original = await self._jobs.get(job_id)
+        if not original.state.is_final:
+            raise JobNotFinished(original.status)
+        await self._refuse_when_full()
+        client = await self._client_repo.get(original.client_id)
+        request = JobRequest(
+            client_id=original.client_id,
+            prompt=original.prompt,
+            branch_name=original.branch_name,
+            title=original.title,
+            os_feature_id=original.os_feature_id,
+            os_callback_url=original.os_callback_url,
+        )
+        return await self._queue(request, client, original.id)
+
+    async def wait(self, job_id: str) -> Job:
+        """Wait until the job is finished and return it. Raises UnknownJob."""
+        async with self._ended:
+            while not (job := await self._jobs.get(job_id)).state.is_final:
+                await self._ended.wait()
+            return job
+
+    async def _queue(self, request: JobRequest, client: Client, original_job_id: str | None) -> PlacedJob:
+        if request.branch_name.lower() == client.default_branch.lower():
+            raise InvalidValue("branchName", f"must not be the default branch ({client.default_branch})")
+        now = self._clock()
+        job = await self._jobs.add(
+            Job(
+                id=f"job-{self._new_id()}",
+                client_id=client.id,
+                prompt=request.prompt,
+                branch_name=request.branch_name,
+                title=request.title or None,
+                os_feature_id=request.os_feature_id,
+                os_callback_url=request.os_callback_url,
+                original_job_id=original_job_id,
+                created_at=now,
+                updated_at=now,
+            )
+        )
+        snapshot = await self._jobs.queue()
+        order = [entry.id for entry in positions(snapshot.queued, snapshot.running)]
+        self._dispatcher.wake()
+        return PlacedJob(job=job, position=order.index(job.id) + 1 if job.id in order else 1)
+
+    async def _client_of(self, request: JobRequest) -> Client:
+        if request.client_id is None:
+            return await self._clients.find_or_make(request.github_org or "", request.github_repo or "")
+        client = await self._client_repo.get(request.client_id)
+        named = (request.github_org or client.github_org, request.github_repo or client.github_repo)
+        if tuple(map(str.lower, named)) != (client.github_org.lower(), client.github_repo.lower()):
+            raise InvalidValue(
+                "clientId", f"is the client of {client.github_org}/{client.github_repo}, not of {'/'.join(named)}"
+            )
+        return client
+
+    async def _refuse_when_full(self) -> None:
+        if (await self._jobs.counts()).get(JobState.QUEUED, 0) >= self._max_queued:
+            raise QueueFull(self._max_queued)

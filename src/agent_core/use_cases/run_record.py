@@ -1,0 +1,112 @@
+"""The record of a run: the one place from which a running job is written."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from agent_core.domain.delivery import Delivery
+from agent_core.domain.job import Job, JobMessage, MessageType
+from agent_core.domain.lifecycle import Event, advance
+from agent_core.ports import JobRepo, MessageLog
+
+log = logging.getLogger(__name__)
+
+
+class RunRecord:
+    """The job of a live run as it is stored, moved by events one after the other.
+
+    A caller that is cancelled while an event is being stored does not interrupt the storing: the job in memory and
+    the one in the store stay the same.
+    """
+
+    def __init__(self, job: Job, jobs: JobRepo) -> None:
+        self.job = job
+        self._jobs = jobs
+        self._turn = asyncio.Lock()
+        self._writes: set[asyncio.Task[Job]] = set()
+
+    async def record(self, event: Event, callback: Callable[[Job], Delivery | None] = lambda _: None) -> Job:
+        """Apply the event and store the job, with the callback made from it. Raises IllegalEvent, StaleJob."""
+        write = asyncio.ensure_future(self._record(event, callback))
+        self._writes.add(write)
+        write.add_done_callback(self._writes.discard)
+        return await asyncio.shield(write)
+
+    async def _record(self, event: Event, callback: Callable[[Job], Delivery | None]) -> Job:
+        async with self._turn:
+            job = advance(self.job, event)
+            self.job = await self._jobs.save(job, callback(job))
+            return self.job
+
+
+class RunLog:
+    """Writes a run's messages in groups and in order.
+
+    Messages gather while the group before them is being stored, so groups grow with the load. `write` waits when
+    `LIMIT` messages are ahead of it: a store that cannot keep up slows the agent down instead of filling the memory.
+    """
+
+    LIMIT = 5000
+
+    def __init__(self, job_id: str, messages: MessageLog, clock: Callable[[], datetime], pause: float) -> None:
+        self._job_id = job_id
+        self._messages = messages
+        self._clock = clock
+        self._pause = pause
+        self._waiting: list[JobMessage] = []
+        self._filled = asyncio.Event()
+        self._room = asyncio.Event()
+        self._closing = asyncio.Event()
+        self._writer: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "RunLog":
+        self._writer = asyncio.create_task(self._store())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._closing.set()
+        self._filled.set()
+        if self._writer is not None:
+            await asyncio.shield(self._writer)
+
+    async def write(self, type_: MessageType, content: str, raw: str | None = None) -> None:
+        """Add a message. It is stored soon, and at the latest when the log is closed."""
+        while len(self._waiting) >= self.LIMIT and not self._closing.is_set():
+            self._room.clear()
+            await self._room.wait()
+        self._waiting.append(JobMessage(type=type_, content=content, raw=raw, created_at=self._clock()))
+        self._filled.set()
+
+    async def say(self, sentence: str) -> None:
+        """Add a message of the server's own."""
+        await self.write(MessageType.SYSTEM, sentence)
+
+    async def _store(self) -> None:
+        while True:
+            await self._filled.wait()
+            self._filled.clear()
+            group, self._waiting = self._waiting, []
+            self._room.set()
+            if group:
+                await self._append(group)
+            elif self._closing.is_set():
+                return
+            if self._closing.is_set():
+                self._filled.set()
+            elif self._pause:
+                await self._rest()
+
+    async def _append(self, group: list[JobMessage]) -> None:
+        try:
+            await self._messages.append(self._job_id, group)
+        except Exception:
+            log.exception("messages could not be stored", extra={"job_id": self._job_id, "lost": len(group)})
+
+    async def _rest(self) -> None:
+        """Let messages gather, but not when the log is being closed."""
+        try:
+            async with asyncio.timeout(self._pause):
+                await self._closing.wait()
+        except TimeoutError:
+            pass

@@ -1,0 +1,183 @@
+"""The steps of a run: prepare, let the agent work, publish. Each step is idempotent and leaves a fact on the job."""
+
+from contextlib import aclosing
+from datetime import timedelta
+from uuid import uuid4
+
+from attrs import evolve, frozen
+
+from agent_core.domain.client import Client
+from agent_core.domain.delivery import iso_seconds
+from agent_core.domain.errors import RepoStoreError
+from agent_core.domain.holds import Hold, HoldKind
+from agent_core.domain.job import Job
+from agent_core.domain.lifecycle import (
+    AgentFinished,
+    AgentStarted,
+    Completed,
+    DeliveryResumed,
+    Event,
+    Failed,
+    Interrupted,
+    InterruptReason,
+    PullRequestOpened,
+    WorkKept,
+    WorkPushed,
+    WorktreeOpened,
+)
+from agent_core.ports import (
+    AgentEnded,
+    AgentSaid,
+    AgentSpawned,
+    AgentTask,
+    ClientRepo,
+    Clock,
+    CodeAgent,
+    Ending,
+    HoldRepo,
+    PRHost,
+    PullRequestOrder,
+    RepoStore,
+    Worktree,
+)
+from agent_core.use_cases.run_record import RunLog, RunRecord
+
+UNKNOWN_LIMIT = timedelta(minutes=15)
+"""How long to wait for a usage limit whose end the agent did not tell."""
+LOGIN_PATIENCE = timedelta(minutes=5)
+"""How long to wait before a job may try whether the agent is logged in again."""
+NO_CHANGES = "The agent finished without changing anything"
+RESUME_PROMPT = "You were interrupted before you had finished. Go on from where you are with this task:\n\n"
+
+
+@frozen(kw_only=True)
+class RunSteps:
+    """Takes one claimed job through its steps, as far as its facts do not prove them done."""
+
+    clients: ClientRepo
+    holds: HoldRepo
+    repos: RepoStore
+    agent: CodeAgent
+    prs: PRHost
+    clock: Clock
+
+    async def open_worktree(self, record: RunRecord, log: RunLog) -> Worktree:
+        """Bring the repository up to date and open the job's worktree. Raises RepoStoreError."""
+        job = record.job
+        client = await self.clients.get(job.client_id)
+        await log.say(f"Fetching {client.github_org}/{client.github_repo}")
+        bare = await self.repos.refresh(client.repository)
+        client = await self._learn_default_branch(client, bare.default_branch)
+        if job.branch_name.lower() == client.default_branch.lower():
+            raise RepoStoreError(
+                f"The job's branch {job.branch_name} is the default branch of {client.github_org}/"
+                f"{client.github_repo}: send the job again with another branchName",
+                code="default_branch",
+            )
+        worktree = await self.repos.open_worktree(client.repository, job.id, job.branch_name, client.default_branch)
+        await record.record(WorktreeOpened(at=self.clock(), path=str(worktree.path)))
+        await log.say(f"{'Found' if worktree.intact else 'Opened'} the worktree {worktree.path} at {worktree.base_sha}")
+        return worktree
+
+    async def find_worktree(self, job: Job) -> Worktree | None:
+        """Return the worktree that an earlier run of the job left, or None. Raises RepoStoreError."""
+        if job.worktree_path is None:
+            return None
+        client = await self.clients.get(job.client_id)
+        return await self.repos.open_worktree(client.repository, job.id, job.branch_name, client.default_branch)
+
+    async def keep(self, record: RunRecord, log: RunLog, worktree: Worktree) -> None:
+        """Save what is in the worktree and was not published. Raises RepoStoreError."""
+        ref = await self.repos.keep(worktree, f"Kept: {record.job.commit_message}", self.clock())
+        if ref is not None:
+            await record.record(WorkKept(at=self.clock(), ref=ref))
+            await log.say(f"The work is kept under {ref} in the bare repository")
+
+    async def work(self, record: RunRecord, log: RunLog, worktree: Worktree) -> Event:
+        """Do what is left to do in the worktree and return how the run ends. Raises WorldError."""
+        if record.job.agent_finished_at is None:
+            ended = await self._run_agent(record, log, worktree)
+            if ended.ending in (Ending.USAGE_LIMITED, Ending.NOT_LOGGED_IN):
+                return await self._held(ended, log)
+            await record.record(
+                AgentFinished(at=self.clock(), report=ended.report, error=ended.error, error_code=ended.error_code)
+            )
+        else:
+            await record.record(DeliveryResumed(at=self.clock()))
+        job = record.job
+        if job.error is not None:
+            return Failed(at=self.clock(), error=job.error, error_code=job.error_code or "agent_failed")
+        return await self._publish(record, log, worktree)
+
+    async def _learn_default_branch(self, client: Client, default_branch: str | None) -> Client:
+        if client.default_branch_known or default_branch is None:
+            return client
+        client = evolve(client, default_branch=default_branch, default_branch_known=True, updated_at=self.clock())
+        await self.clients.save(client)
+        return client
+
+    async def _run_agent(self, record: RunRecord, log: RunLog, worktree: Worktree) -> AgentEnded:
+        job = record.job
+        resume = job.session_id is not None and worktree.intact
+        session_id = job.session_id if job.session_id is not None and resume else str(uuid4())
+        task = AgentTask(
+            job_id=job.id,
+            prompt=RESUME_PROMPT + job.prompt if resume else job.prompt,
+            worktree=worktree.path,
+            session_id=session_id,
+            resume=resume,
+        )
+        await log.say("Resuming the agent's session" if resume else "Starting the agent")
+        async with aclosing(self.agent.run(task)) as events:
+            async for event in events:
+                match event:
+                    case AgentSpawned():
+                        await record.record(AgentStarted(at=self.clock(), pid=event.pid, session_id=session_id))
+                    case AgentSaid():
+                        await log.write(event.type, event.content, event.raw)
+                    case AgentEnded():
+                        return event
+        raise RuntimeError("the agent's events ended without AgentEnded")
+
+    async def _held(self, ended: AgentEnded, log: RunLog) -> Event:
+        """Hold the queue: no other job would fare better. The job goes back to its place at no cost."""
+        now = self.clock()
+        if ended.ending is Ending.USAGE_LIMITED:
+            kind, reason = HoldKind.USAGE_LIMIT, InterruptReason.USAGE_LIMIT
+            until = ended.resume_at or now + UNKNOWN_LIMIT
+        else:
+            kind, reason = HoldKind.LOGIN_LOST, InterruptReason.LOGIN_LOST
+            until = now + LOGIN_PATIENCE
+        hold = Hold(kind=kind, reason=ended.error or kind.replace("_", " "), since=now, until=until)
+        await self.holds.put(hold)
+        await log.say(f"On hold until {iso_seconds(until)}: {hold.reason}")
+        return Interrupted(at=now, reason=reason, resume_at=until, report=ended.report)
+
+    async def _publish(self, record: RunRecord, log: RunLog, worktree: Worktree) -> Event:
+        job = record.job
+        client = await self.clients.get(job.client_id)
+        if job.commit_sha is None:
+            if job.agent_finished_at is None:
+                raise RuntimeError("publishing before the agent has finished")
+            done = await self.repos.publish(worktree, job.commit_message, job.agent_finished_at)
+            # A retry may find its work at the origin already, pushed by the run that failed after it.
+            if not done.changed and not (done.ahead and job.original_job_id is not None):
+                return Failed(at=self.clock(), error=NO_CHANGES, error_code="no_changes")
+            job = await record.record(WorkPushed(at=self.clock(), commit_sha=done.commit_sha))
+            await log.say(f"Pushed {done.commit_sha} to {job.branch_name}")
+        if job.pr_number is None:
+            pull = await self.prs.open(
+                PullRequestOrder(
+                    repository=client.repository,
+                    head=job.branch_name,
+                    head_sha=job.commit_sha or "",
+                    base=client.default_branch,
+                    title=job.pull_request_title,
+                    body=job.pull_request_body,
+                )
+            )
+            job = await record.record(
+                PullRequestOpened(at=self.clock(), number=pull.number, url=pull.url, files_changed=pull.files_changed)
+            )
+        await log.say(f"Pull request #{job.pr_number}: {job.pr_url}")
+        return Completed(at=self.clock())

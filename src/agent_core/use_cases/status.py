@@ -1,0 +1,67 @@
+"""How the server is: its queue and its health."""
+
+from agent_core.domain.holds import Hold, standing
+from agent_core.domain.job import RUNNING_STATES, JobState, JobStatus
+from agent_core.domain.queue_policy import positions
+from agent_core.ports import ClientRepo, Clock, CodeAgent, HoldRepo, JobRepo
+from agent_core.use_cases.dispatcher import Dispatcher
+from agent_core.use_cases.views import HealthView, QueueView, RunningJob, WaitingJob
+
+
+class Status:
+    """Answers what runs, what waits, and whether all is well."""
+
+    def __init__(
+        self,
+        jobs: JobRepo,
+        clients: ClientRepo,
+        holds: HoldRepo,
+        agent: CodeAgent,
+        dispatcher: Dispatcher,
+        clock: Clock,
+        max_concurrent: int,
+    ) -> None:
+        self._jobs = jobs
+        self._clients = clients
+        self._holds = holds
+        self._agent = agent
+        self._dispatcher = dispatcher
+        self._clock = clock
+        self._max_concurrent = max_concurrent
+
+    async def queue(self) -> QueueView:
+        """Return what runs, oldest first, and what waits, in the order of starting."""
+        now = self._clock()
+        jobs = {job.id: job for job in await self._jobs.in_states(RUNNING_STATES | {JobState.QUEUED})}
+        snapshot = await self._jobs.queue()
+        clients = {client.id: client for client in await self._clients.all()}
+        running = [job for job in jobs.values() if job.status is JobStatus.RUNNING and job.client_id in clients]
+        order = positions(snapshot.queued, snapshot.running)
+        return QueueView(
+            running=[
+                RunningJob(job=job, client=clients[job.client_id], running_for=now - (job.started_at or now))
+                for job in running
+            ],
+            queued=[
+                WaitingJob(job=jobs[entry.id], client=clients[entry.client_id], position=place)
+                for place, entry in enumerate(order, 1)
+                if entry.id in jobs and entry.client_id in clients
+            ],
+            max_concurrent=self._max_concurrent,
+            hold=await self._hold(),
+        )
+
+    async def health(self) -> HealthView:
+        """Return how much runs and waits, and how the agent is."""
+        counts = await self._jobs.counts()
+        return HealthView(
+            running=sum(counts.get(state, 0) for state in RUNNING_STATES),
+            queued=counts.get(JobState.QUEUED, 0),
+            max_concurrent=self._max_concurrent,
+            agent=await self._agent.probe(),
+            hold=await self._hold(),
+            draining=self._dispatcher.draining,
+        )
+
+    async def _hold(self) -> Hold | None:
+        return standing(await self._holds.all(), self._clock())

@@ -1,0 +1,129 @@
+"""What callers see: flat records, put together from what is stored."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from attrs import frozen
+
+from agent_core.domain.client import Client
+from agent_core.domain.holds import Hold
+from agent_core.domain.job import Job
+from agent_core.ports import AgentHealth
+
+
+@frozen(kw_only=True)
+class ClientView:
+    """A client and whether its bare repository is on the disk."""
+
+    client: Client
+    repo_exists: bool
+
+
+@frozen(kw_only=True)
+class ClientDetails:
+    """A client with how many jobs it has: queued or running, and in all."""
+
+    client: Client
+    repo_exists: bool
+    active_jobs: int
+    total_jobs: int
+
+
+@frozen(kw_only=True)
+class ClonedClient:
+    """A client just made, and where its bare repository is."""
+
+    client: Client
+    bare_repo_path: str
+
+
+@frozen(kw_only=True)
+class SyncedRepo:
+    """What came of fetching one bare repository."""
+
+    repo: str
+    success: bool
+    error: str | None = None
+
+
+@frozen(kw_only=True)
+class JobView:
+    """A job and its client."""
+
+    job: Job
+    client: Client
+
+
+@frozen(kw_only=True)
+class JobsView:
+    """One page of jobs, and how many match in all."""
+
+    jobs: Sequence[JobView]
+    total: int
+
+
+@frozen(kw_only=True)
+class PlacedJob:
+    """A job that was queued, and its place: position 1 starts next."""
+
+    job: Job
+    position: int
+
+
+@frozen(kw_only=True)
+class CancelledJob:
+    """A job that was cancelled, now or before, and whether it ran when it was."""
+
+    job: Job
+    was_running: bool
+
+
+@frozen(kw_only=True)
+class RunningJob:
+    """A running job, its client and for how long it has been running."""
+
+    job: Job
+    client: Client
+    running_for: timedelta
+
+
+@frozen(kw_only=True)
+class WaitingJob:
+    """A queued job, its client and its place."""
+
+    job: Job
+    client: Client
+    position: int
+
+
+@frozen(kw_only=True)
+class QueueView:
+    """The queue as it stands."""
+
+    running: Sequence[RunningJob]
+    queued: Sequence[WaitingJob]
+    max_concurrent: int
+    hold: Hold | None
+
+
+@frozen(kw_only=True)
+class HealthView:
+    """Whether the server and its agent can work."""
+
+    running: int
+    queued: int
+    max_concurrent: int
+    agent: AgentHealth
+    hold: Hold | None
+    draining: bool
+
+
+def duration_text(duration: timedelta) -> str:
+    """Write a duration as people say it: 5m 23s, 2h 0m 7s, 12s."""
+    seconds = max(0, int(duration.total_seconds()))
+    hours, rest = divmod(seconds, 3600)
+    minutes, seconds = divmod(rest, 60)
+    parts = [(hours, "h"), (minutes, "m"), (seconds, "s")]
+    while len(parts) > 1 and parts[0][0] == 0:
+        parts.pop(0)
+    return " ".join(f"{number}{unit}" for number, unit in parts)
