@@ -92,7 +92,7 @@ class AgentCore:
             self._dispatcher,
             clock,
             new_id,
-            config.max_queued,
+            config,
             url_problem,
             self._ended,
         )

@@ -95,8 +95,8 @@ class RepoStore(Protocol):
         """Save the worktree's changes under `refs/agent/kept/<job id>` and return the ref; None without changes."""
         ...
 
-    async def close_worktree(self, worktree: Worktree) -> None:
-        """Remove the worktree and its local branch. One that is gone already is fine."""
+    async def close_worktree(self, repository: Repository, job_id: str) -> None:
+        """Remove the job's worktree and its local branch, however much of them is there: nothing is fine too."""
         ...
 
     async def sweep(self, active: Collection[str], before: datetime) -> Sequence[Path]:

@@ -15,6 +15,8 @@ class CoreConfig:
     """As many jobs may wait; the next one is refused with QueueFull."""
     shutdown_timeout: timedelta = timedelta(seconds=60)
     """How long running jobs may go on after the shutdown began; then they are interrupted and queued again."""
+    cancel_patience: timedelta = timedelta(milliseconds=800)
+    """How long a cancel waits for the run to wind up before it is answered: within a second, in any case."""
     sweep_every: timedelta = timedelta(hours=1)
     worktree_age: timedelta = timedelta(hours=24)
     """Worktrees without a live job are swept when they are older."""

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
 
 from agent_core.domain.client import Client
 from agent_core.domain.errors import InvalidValue, JobNotFinished, QueueFull
@@ -11,11 +10,9 @@ from agent_core.domain.queue_policy import positions
 from agent_core.domain.request_rules import UrlRule, check_job_request
 from agent_core.ports import ClientRepo, Clock, JobFilter, JobRepo, MessageLog, NewId
 from agent_core.use_cases.clients import Clients
+from agent_core.use_cases.config import CoreConfig
 from agent_core.use_cases.dispatcher import Dispatcher
 from agent_core.use_cases.views import CancelledJob, JobsView, JobView, PlacedJob
-
-CANCEL_PATIENCE = timedelta(milliseconds=800)
-"""A cancel is answered within a second, whether or not the run has wound up by then."""
 
 
 class Jobs:
@@ -30,7 +27,7 @@ class Jobs:
         dispatcher: Dispatcher,
         clock: Clock,
         new_id: NewId,
-        max_queued: int,
+        config: CoreConfig,
         url_problem: UrlRule,
         ended: asyncio.Condition,
     ) -> None:
@@ -41,7 +38,7 @@ class Jobs:
         self._dispatcher = dispatcher
         self._clock = clock
         self._new_id = new_id
-        self._max_queued = max_queued
+        self._config = config
         self._url_problem = url_problem
         self._ended = ended
 
@@ -76,7 +73,7 @@ class Jobs:
     async def cancel(self, job_id: str) -> CancelledJob:
         """Cancel a job; cancelling it again is fine. Raises UnknownJob, JobFinished."""
         job, was_running = await self._dispatcher.cancel(job_id)
-        await self._dispatcher.settled(job_id, CANCEL_PATIENCE)
+        await self._dispatcher.settled(job_id, self._config.cancel_patience)
         return CancelledJob(job=job, was_running=was_running)
 
     async def retry(self, job_id: str) -> PlacedJob:
@@ -139,5 +136,5 @@ class Jobs:
         return client
 
     async def _refuse_when_full(self) -> None:
-        if (await self._jobs.counts()).get(JobState.QUEUED, 0) >= self._max_queued:
-            raise QueueFull(self._max_queued)
+        if (await self._jobs.counts()).get(JobState.QUEUED, 0) >= self._config.max_queued:
+            raise QueueFull(self._config.max_queued)

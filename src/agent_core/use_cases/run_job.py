@@ -108,12 +108,9 @@ class Run:
     async def _clean_up(self, end: Event) -> None:
         """Keep the work that was not published, then remove the worktree."""
         try:
-            worktree = self._worktree or await self._steps.find_worktree(self._record.job)
-            if worktree is None:
-                return
             if not isinstance(end, Completed):
-                await self._steps.keep(self._record, self._log, worktree)
-            await self._steps.repos.close_worktree(worktree)
+                await self._steps.keep(self._record, self._log, self._worktree)
+            await self._steps.close_worktree(self._record.job)
         except WorldError as error:
             await self._log.say(f"Clean-up failed: {error}")
             log.warning("clean-up failed: %s", error, extra={"job_id": self._record.job.id})

@@ -79,19 +79,23 @@ class RunSteps:
         await log.say(f"{'Found' if worktree.intact else 'Opened'} the worktree {worktree.path} at {worktree.base_sha}")
         return worktree
 
-    async def find_worktree(self, job: Job) -> Worktree | None:
-        """Return the worktree that an earlier run of the job left, or None. Raises RepoStoreError."""
-        if job.worktree_path is None:
-            return None
-        client = await self.clients.get(job.client_id)
-        return await self.repos.open_worktree(client.repository, job.id, job.branch_name, client.default_branch)
-
-    async def keep(self, record: RunRecord, log: RunLog, worktree: Worktree) -> None:
-        """Save what is in the worktree and was not published. Raises RepoStoreError."""
-        ref = await self.repos.keep(worktree, f"Kept: {record.job.commit_message}", self.clock())
+    async def keep(self, record: RunRecord, log: RunLog, worktree: Worktree | None) -> None:
+        """Save what is in the worktree, of this run or an earlier one, and was not published. Raises RepoStoreError."""
+        job = record.job
+        if worktree is None:
+            if job.worktree_path is None:
+                return
+            client = await self.clients.get(job.client_id)
+            worktree = await self.repos.open_worktree(client.repository, job.id, job.branch_name, client.default_branch)
+        ref = await self.repos.keep(worktree, f"Kept: {job.commit_message}", self.clock())
         if ref is not None:
             await record.record(WorkKept(at=self.clock(), ref=ref))
             await log.say(f"The work is kept under {ref} in the bare repository")
+
+    async def close_worktree(self, job: Job) -> None:
+        """Remove the job's worktree, also one that was only half made. Raises RepoStoreError."""
+        client = await self.clients.get(job.client_id)
+        await self.repos.close_worktree(client.repository, job.id)
 
     async def work(self, record: RunRecord, log: RunLog, worktree: Worktree) -> Event:
         """Do what is left to do in the worktree and return how the run ends. Raises WorldError."""

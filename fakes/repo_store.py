@@ -1,0 +1,270 @@
+"""Repositories in memory: origins with history, bare repositories, worktrees, with switches and gates."""
+
+import asyncio
+import hashlib
+from collections import defaultdict, deque
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path, PurePath
+
+from attrs import define, evolve, field, frozen
+
+from agent_core.domain.client import Repository
+from agent_core.domain.errors import RepoStoreError
+from agent_core.ports import BareRepository, Clock, Publication, RepoStore, Worktree
+
+REPOS_DIR = Path("/repos")
+WORKTREES_DIR = Path("/worktrees")
+README = {"README.md": "Hello\n"}
+
+Tree = Mapping[str, str]
+
+
+@frozen(kw_only=True)
+class FakeCommit:
+    """A commit: its files (path to text), its parent, and what makes its id differ from another's.
+
+    The same content gives the same `sha`, and commits with the same `sha` are equal.
+    """
+
+    tree: Tree = field(eq=False)
+    parent: "FakeCommit | None" = field(default=None, eq=False)
+    message: str = field(default="", eq=False)
+    at: datetime | None = field(default=None, eq=False)
+    sha: str = field(init=False)
+
+    @sha.default
+    def _id(self) -> str:
+        content = repr((sorted(self.tree.items()), self.parent and self.parent.sha, self.message, self.at))
+        return hashlib.sha1(content.encode(errors="surrogatepass")).hexdigest()
+
+    def is_in(self, other: "FakeCommit | None") -> bool:
+        """Whether this commit is `other` or one of its ancestors."""
+        while other is not None:
+            if other == self:
+                return True
+            other = other.parent
+        return False
+
+
+@define(kw_only=True)
+class FakeOrigin:
+    """A repository at the origin. An empty one has no branches and no default branch."""
+
+    branches: dict[str, FakeCommit] = field(factory=dict)
+    default_branch: str | None = None
+
+    def commit(self, branch: str, files: Mapping[str, str | None], message: str = "Somebody's work") -> FakeCommit:
+        """Commit as somebody else does: on the branch, or for a new one on the default branch; None deletes."""
+        parent = self.branches.get(branch) or self.branches.get(self.default_branch or "")
+        commit = FakeCommit(tree=_edited(parent.tree if parent else {}, files), parent=parent, message=message)
+        self.branches[branch] = commit
+        self.default_branch = self.default_branch or branch
+        return commit
+
+
+@define(kw_only=True)
+class FakeWorktree:
+    """An open worktree: what it was opened from, its files as they are now, and when it was last used."""
+
+    opened: Worktree
+    base: FakeCommit
+    default: FakeCommit | None
+    files: dict[str, str] | None
+    """None when the checkout is gone."""
+    used_at: datetime
+
+
+@frozen(kw_only=True)
+class FakePush:
+    """A commit that reached the origin."""
+
+    repository: Repository
+    branch: str
+    commit: FakeCommit
+
+
+@define(kw_only=True)
+class _Clone:
+    repository: Repository
+    branches: dict[str, FakeCommit] = field(factory=dict)
+    default_branch: str | None = None
+
+
+class FakeRepoStore(RepoStore):
+    """Keeps everything in memory, open to look at and to change.
+
+    `origins` by (org, name), `worktrees` by job id, `kept` by ref, `pushes` in order, `calls` as (method, job id or
+    repository name). `fail_next` lets a method fail before it has an effect. A method waits before its effect while
+    its gate in `gates` is cleared, and after it while the one in `answers` is: a caller that is cancelled there has
+    pushed without knowing. Both make the gate of a name that is asked for, open.
+    """
+
+    def __init__(self, clock: Clock = lambda: datetime.now(UTC)) -> None:
+        self.origins: dict[tuple[str, str], FakeOrigin] = {}
+        self.worktrees: dict[str, FakeWorktree] = {}
+        self.kept: dict[str, FakeCommit] = {}
+        self.pushes: list[FakePush] = []
+        self.calls: list[tuple[str, str]] = []
+        self.gates: defaultdict[str, asyncio.Event] = defaultdict(_open_gate)
+        self.answers: defaultdict[str, asyncio.Event] = defaultdict(_open_gate)
+        self._clock = clock
+        self._clones: dict[str, _Clone] = {}
+        self._failures: defaultdict[str, deque[Exception]] = defaultdict(deque)
+
+    # ---------------------------------------------------------------- the test's hand
+    def origin(self, org: str, name: str, files: Tree | None = None, default_branch: str = "main") -> FakeOrigin:
+        """Return the origin; a new one gets a first commit with these files on its default branch."""
+        if (org, name) not in self.origins:
+            self.origins[org, name] = FakeOrigin()
+            self.origins[org, name].commit(default_branch, README if files is None else files, "First")
+        return self.origins[org, name]
+
+    def edit(self, worktree: Path | str, path: str, text: str | None) -> None:
+        """Write a file of the worktree, named by its path or its job's id; None deletes it."""
+        place = self.worktrees[PurePath(worktree).name]
+        if place.files is None:
+            raise FileNotFoundError(str(worktree))
+        place.files = _edited(place.files, {path: text})
+
+    def lose(self, worktree: Path | str) -> None:
+        """Take the worktree's checkout away behind the store's back."""
+        self.worktrees[PurePath(worktree).name].files = None
+
+    def fail_next(self, method: str, *errors: Exception) -> None:
+        """Let the next calls of the method raise these errors, one each, without effect."""
+        self._failures[method].extend(errors)
+
+    # ---------------------------------------------------------------- the port
+    def find(self, repository: Repository) -> Path | None:
+        return _bare_path(repository) if repository.directory in self._clones else None
+
+    async def refresh(self, repository: Repository) -> BareRepository:
+        await self._turn("refresh", repository.name)
+        origin = self.origins.get((repository.org, repository.name))
+        clone = self._clones.get(repository.directory)
+        if clone and (clone.repository.org, clone.repository.name) != (repository.org, repository.name):
+            raise RepoStoreError(f"{_bare_path(repository)} is a clone of another repository", code="clone_failed")
+        if origin is None:
+            code = "fetch_failed" if clone else "clone_failed"
+            raise RepoStoreError(f"The origin {repository.org}/{repository.name} was not found", code=code)
+        clone = self._clones.setdefault(repository.directory, _Clone(repository=repository))
+        clone.branches = dict(origin.branches)
+        clone.default_branch = origin.default_branch
+        await self.answers["refresh"].wait()
+        return BareRepository(path=_bare_path(repository), default_branch=clone.default_branch)
+
+    async def open_worktree(self, repository: Repository, job_id: str, branch: str, default_branch: str) -> Worktree:
+        await self._turn("open_worktree", job_id)
+        clone = self._clones.get(repository.directory)
+        if clone is None:
+            raise RepoStoreError(f"{repository.directory} was not cloned yet", code="worktree_failed")
+        place = self.worktrees.get(job_id)
+        if place is None or place.files is None or place.opened.branch != branch:
+            place = self._checkout(clone, job_id, branch, default_branch)
+            opened = place.opened
+        else:
+            opened = evolve(place.opened, intact=True)
+        place.used_at = self._clock()
+        self.worktrees[job_id] = place
+        await self.answers["open_worktree"].wait()
+        return opened
+
+    def _checkout(self, clone: _Clone, job_id: str, branch: str, default_branch: str) -> FakeWorktree:
+        repository = clone.repository
+        for other in self.worktrees.values():
+            held = other.opened
+            if held.repository == repository and held.branch.lower() == branch.lower() and held.job_id != job_id:
+                raise RepoStoreError(f"The branch {branch} is open for the job {held.job_id}", code="worktree_failed")
+        default = clone.branches.get(default_branch)
+        base = clone.branches.get(branch, default)
+        if base is None:
+            raise RepoStoreError(f"The branch {default_branch} is not at the origin", code="no_default_branch")
+        opened = Worktree(
+            repository=repository,
+            job_id=job_id,
+            branch=branch,
+            path=WORKTREES_DIR / repository.directory / job_id,
+            base_sha=base.sha,
+        )
+        return FakeWorktree(opened=opened, base=base, default=default, files=dict(base.tree), used_at=self._clock())
+
+    async def publish(self, worktree: Worktree, message: str, at: datetime) -> Publication:
+        await self._turn("publish", worktree.job_id)
+        place = self.worktrees.get(worktree.job_id)
+        if place is None or not place.files:
+            raise RepoStoreError(f"The worktree {worktree.path} is gone or empty", code="worktree_lost")
+        changed = place.files != place.base.tree
+        commit = self._push(place, message, at) if changed else place.base
+        place.used_at = self._clock()
+        await self.answers["publish"].wait()
+        ahead = not commit.is_in(place.default) and (place.default is None or commit.tree != place.default.tree)
+        return Publication(commit_sha=commit.sha, changed=changed, ahead=ahead)
+
+    def _push(self, place: FakeWorktree, message: str, at: datetime) -> FakeCommit:
+        repository, branch = place.opened.repository, place.opened.branch
+        commit = FakeCommit(tree=dict(place.files or {}), parent=place.base, message=message, at=at)
+        origin = self.origins.get((repository.org, repository.name))
+        if origin is None:
+            raise RepoStoreError(f"The origin {repository.org}/{repository.name} was not found", code="push_failed")
+        tip = origin.branches.get(branch)
+        if tip is not None and (tip == commit or (tip != place.base and tip.tree == commit.tree)):
+            return tip
+        if tip is not None and tip != place.base:
+            raise RepoStoreError(
+                f"Somebody else's commits are on the branch {branch}: nothing was overwritten", code="push_rejected"
+            )
+        origin.branches[branch] = commit
+        self.pushes.append(FakePush(repository=repository, branch=branch, commit=commit))
+        return commit
+
+    async def keep(self, worktree: Worktree, message: str, at: datetime) -> str | None:
+        await self._turn("keep", worktree.job_id)
+        place = self.worktrees.get(worktree.job_id)
+        if place is None or not place.files or place.files == place.base.tree:
+            return None
+        ref = f"refs/agent/kept/{worktree.job_id}"
+        self.kept[ref] = FakeCommit(tree=dict(place.files), parent=place.base, message=message, at=at)
+        await self.answers["keep"].wait()
+        return ref
+
+    async def close_worktree(self, repository: Repository, job_id: str) -> None:
+        await self._turn("close_worktree", job_id)
+        self.worktrees.pop(job_id, None)
+        await self.answers["close_worktree"].wait()
+
+    async def sweep(self, active: Collection[str], before: datetime) -> Sequence[Path]:
+        await self._turn("sweep", "")
+        left = [job_id for job_id, p in self.worktrees.items() if job_id not in active and p.used_at < before]
+        return sorted(self.worktrees.pop(job_id).opened.path for job_id in left)
+
+    async def remove(self, repository: Repository) -> bool:
+        await self._turn("remove", repository.name)
+        if self._clones.pop(repository.directory, None) is None:
+            return False
+        for job_id, place in list(self.worktrees.items()):
+            if place.opened.repository.directory == repository.directory:
+                del self.worktrees[job_id]
+        return True
+
+    async def _turn(self, method: str, subject: str) -> None:
+        """Give the loop one turn, as real input and output would; what follows happens at one stroke."""
+        self.calls.append((method, subject))
+        await asyncio.sleep(0)
+        await self.gates[method].wait()
+        if self._failures[method]:
+            raise self._failures[method].popleft()
+
+
+def _open_gate() -> asyncio.Event:
+    gate = asyncio.Event()
+    gate.set()
+    return gate
+
+
+def _edited(tree: Tree, changes: Mapping[str, str | None]) -> dict[str, str]:
+    return {path: text for path, text in {**tree, **changes}.items() if text is not None}
+
+
+def _bare_path(repository: Repository) -> Path:
+    return REPOS_DIR / f"{repository.directory}.git"

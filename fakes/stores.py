@@ -1,0 +1,238 @@
+"""In-memory twins of the store's ports, all over one `FakeDatabase`.
+
+The database is a plain value: a test that wants a restart makes new repos over the same one.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from attrs import define, evolve, field, fields
+
+from agent_core.domain.client import Client
+from agent_core.domain.delivery import Delivery, DeliveryState
+from agent_core.domain.errors import ClientExists, StaleJob, UnknownClient, UnknownJob
+from agent_core.domain.holds import Hold, HoldKind
+from agent_core.domain.job import RUNNING_STATES, Job, JobMessage, JobState
+from agent_core.domain.queue_policy import QueueEntry
+from agent_core.ports import ClientRepo, HoldRepo, JobFilter, JobPage, JobRepo, MessageLog, Outbox, QueueSnapshot
+
+
+@define
+class FakeDatabase:
+    """Everything stored, open to look at. Dictionaries keep the order of arrival.
+
+    `failure`, once set, is raised by every call until it is taken away. `messages` keep their raw events here, although
+    `MessageLog.read` gives none back.
+    """
+
+    clients: dict[str, Client] = field(factory=dict)
+    jobs: dict[str, Job] = field(factory=dict)
+    messages: dict[str, list[JobMessage]] = field(factory=dict)
+    deliveries: dict[str, Delivery] = field(factory=dict)
+    holds: dict[HoldKind, Hold] = field(factory=dict)
+    last_job_seq: int = 0
+    last_message_seq: int = 0
+    failure: Exception | None = None
+
+    async def turn(self) -> None:
+        """Give the loop one turn, as real input and output would; what follows happens at one stroke."""
+        await asyncio.sleep(0)
+        if self.failure is not None:
+            raise self.failure
+
+
+@define
+class FakeJobRepo(JobRepo):
+    """Jobs in memory."""
+
+    db: FakeDatabase = field(factory=FakeDatabase)
+
+    async def add(self, job: Job) -> Job:
+        await self.db.turn()
+        if job.id in self.db.jobs:
+            return self.db.jobs[job.id]
+        if job.client_id not in self.db.clients:
+            raise UnknownClient(job.client_id)
+        self.db.last_job_seq += 1
+        self.db.jobs[job.id] = evolve(job, seq=self.db.last_job_seq)
+        return self.db.jobs[job.id]
+
+    async def get(self, job_id: str) -> Job:
+        await self.db.turn()
+        if job_id not in self.db.jobs:
+            raise UnknownJob(job_id)
+        return self.db.jobs[job_id]
+
+    async def save(self, job: Job, callback: Delivery | None = None) -> Job:
+        await self.db.turn()
+        stored = self.db.jobs.get(job.id)
+        if stored is None or stored.revision != job.revision:
+            raise StaleJob(job.id)
+        self.db.jobs[job.id] = evolve(job, seq=stored.seq, revision=stored.revision + 1)
+        if callback is not None:
+            self.db.deliveries[callback.id] = callback
+        return self.db.jobs[job.id]
+
+    async def page(self, which: JobFilter, limit: int, offset: int) -> JobPage:
+        await self.db.turn()
+        found = [
+            job
+            for job in reversed(self.db.jobs.values())
+            if (not which.statuses or job.status in which.statuses)
+            and (which.client_id is None or job.client_id == which.client_id)
+        ]
+        return JobPage(jobs=tuple(found[offset : offset + limit]), total=len(found))
+
+    async def in_states(self, states: Collection[JobState]) -> Sequence[Job]:
+        await self.db.turn()
+        return self._in_states(states)
+
+    async def queue(self) -> QueueSnapshot:
+        await self.db.turn()
+        return QueueSnapshot(
+            queued=tuple(map(_entry, self._in_states({JobState.QUEUED}))),
+            running=tuple(map(_entry, self._in_states(RUNNING_STATES))),
+        )
+
+    async def counts(self, client_id: str | None = None) -> Mapping[JobState, int]:
+        await self.db.turn()
+        return Counter(job.state for job in self.db.jobs.values() if client_id is None or job.client_id == client_id)
+
+    def _in_states(self, states: Collection[JobState]) -> Sequence[Job]:
+        return tuple(job for job in self.db.jobs.values() if job.state in states)
+
+
+def _entry(job: Job) -> QueueEntry:
+    return QueueEntry(**{f.name: getattr(job, f.name) for f in fields(QueueEntry)})
+
+
+@define
+class FakeMessageLog(MessageLog):
+    """Logs in memory. Messages of a job that is not there are forgotten."""
+
+    db: FakeDatabase = field(factory=FakeDatabase)
+
+    async def append(self, job_id: str, messages: Sequence[JobMessage]) -> None:
+        await self.db.turn()
+        if job_id not in self.db.jobs:
+            return
+        log = self.db.messages.setdefault(job_id, [])
+        for message in messages:
+            self.db.last_message_seq += 1
+            log.append(evolve(message, seq=self.db.last_message_seq))
+
+    async def read(self, job_id: str, after: int = 0, limit: int | None = None) -> Sequence[JobMessage]:
+        await self.db.turn()
+        found = [message for message in self.db.messages.get(job_id, ()) if message.seq > after]
+        return tuple(evolve(message, raw=None) for message in found[:limit])
+
+
+@define
+class FakeClientRepo(ClientRepo):
+    """Clients in memory."""
+
+    db: FakeDatabase = field(factory=FakeDatabase)
+
+    async def add(self, client: Client) -> None:
+        await self.db.turn()
+        if client.id not in self.db.clients:
+            self._refuse_twins(client)
+            self.db.clients[client.id] = client
+
+    async def get(self, client_id: str) -> Client:
+        await self.db.turn()
+        if client_id not in self.db.clients:
+            raise UnknownClient(client_id)
+        return self.db.clients[client_id]
+
+    async def find(self, github_org: str, github_repo: str) -> Client | None:
+        await self.db.turn()
+        wanted = (github_org.lower(), github_repo.lower())
+        return next((client for client in self.db.clients.values() if _repository(client) == wanted), None)
+
+    async def all(self) -> Sequence[Client]:
+        await self.db.turn()
+        return tuple(sorted(self.db.clients.values(), key=lambda client: client.created_at))
+
+    async def save(self, client: Client) -> None:
+        await self.db.turn()
+        if client.id not in self.db.clients:
+            raise UnknownClient(client.id)
+        self._refuse_twins(client)
+        self.db.clients[client.id] = client
+
+    async def delete(self, client_id: str) -> None:
+        await self.db.turn()
+        if self.db.clients.pop(client_id, None) is None:
+            raise UnknownClient(client_id)
+        for job_id in [job.id for job in self.db.jobs.values() if job.client_id == client_id]:
+            del self.db.jobs[job_id]
+            self.db.messages.pop(job_id, None)
+        for delivery in list(self.db.deliveries.values()):
+            if delivery.job_id not in self.db.jobs:
+                del self.db.deliveries[delivery.id]
+
+    def _refuse_twins(self, client: Client) -> None:
+        others = [other for other in self.db.clients.values() if other.id != client.id]
+        for other in others:
+            if _repository(other) == _repository(client):
+                raise ClientExists(other.id, f"the repository {client.github_org}/{client.github_repo}")
+        for other in others:
+            if client.os_client_id is not None and other.os_client_id == client.os_client_id:
+                raise ClientExists(other.id, f"the osClientId {client.os_client_id}")
+        for other in others:
+            if other.directory.lower() == client.directory.lower():
+                raise ClientExists(other.id, f"the directory {client.directory}")
+
+
+def _repository(client: Client) -> tuple[str, str]:
+    return client.github_org.lower(), client.github_repo.lower()
+
+
+@define
+class FakeOutbox(Outbox):
+    """Callbacks in memory; `FakeJobRepo.save` puts them in."""
+
+    db: FakeDatabase = field(factory=FakeDatabase)
+
+    async def due(self, now: datetime, limit: int) -> Sequence[Delivery]:
+        await self.db.turn()
+        return tuple(delivery for delivery in self._pending() if delivery.next_at <= now)[:limit]
+
+    async def next_at(self) -> datetime | None:
+        await self.db.turn()
+        return next((delivery.next_at for delivery in self._pending()), None)
+
+    async def save(self, delivery: Delivery) -> None:
+        await self.db.turn()
+        if delivery.id in self.db.deliveries:
+            self.db.deliveries[delivery.id] = delivery
+
+    async def of_job(self, job_id: str) -> Sequence[Delivery]:
+        await self.db.turn()
+        return tuple(delivery for delivery in self.db.deliveries.values() if delivery.job_id == job_id)
+
+    def _pending(self) -> Sequence[Delivery]:
+        pending = [d for d in self.db.deliveries.values() if d.state is DeliveryState.PENDING]
+        return sorted(pending, key=lambda delivery: delivery.next_at)
+
+
+@define
+class FakeHoldRepo(HoldRepo):
+    """Holds in memory."""
+
+    db: FakeDatabase = field(factory=FakeDatabase)
+
+    async def put(self, hold: Hold) -> None:
+        await self.db.turn()
+        self.db.holds[hold.kind] = hold
+
+    async def all(self) -> Sequence[Hold]:
+        await self.db.turn()
+        return tuple(self.db.holds[kind] for kind in sorted(self.db.holds))
+
+    async def lift(self, kind: HoldKind) -> None:
+        await self.db.turn()
+        self.db.holds.pop(kind, None)

@@ -1,0 +1,203 @@
+"""The whole pipeline on fakes as a state machine: whatever happens in whatever order, nothing is lost or done twice."""
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+from itertools import pairwise
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
+
+from agent_core import CoreConfig, JobState, JobStatus
+from agent_core.domain.delivery import DeliveryState
+from agent_core.domain.errors import JobFinished, JobNotFinished, PRHostError, RepoStoreError
+from agent_core.domain.job import RUNNING_STATES
+from agent_core.domain.lifecycle import TRANSITIONS
+from fakes.code_agent import MISSING, Script, failed, not_logged_in, usage_limited
+from tests.unit.world import AT_ONCE, World
+
+MAX_CONCURRENT = 2
+STEPS = {(before, after) for table in TRANSITIONS.values() for before, after in table.items()}
+REPOS = [("SupportKings", "french-language-solutions"), ("Acme", "site")]
+
+
+class Pipeline(RuleBasedStateMachine):
+    """Hypothesis chooses what happens and how far the loop turns in between."""
+
+    jobs: Bundle[str] = Bundle("jobs")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._runner = asyncio.Runner()
+        self.run = self._runner.run
+        config = CoreConfig(max_concurrent=MAX_CONCURRENT, **AT_ONCE)
+        self.world = self.run(self._make(config))
+        self.up = True
+        self.clean_up_broke = False
+        self.cancelled: set[str] = set()
+
+    async def _make(self, config: CoreConfig) -> World:
+        world = World(config)
+        world.repos.origin(*REPOS[1])
+        await world.start()
+        return world
+
+    @precondition(lambda self: self.up)
+    @rule(target=jobs, repo=st.sampled_from(REPOS), branch=st.sampled_from("abc"))
+    def submit(self, repo: tuple[str, str], branch: str) -> str:
+        return self.run(self.world.submit(branch, github_org=repo[0], github_repo=repo[1])).job.id
+
+    @precondition(lambda self: self.up)
+    @rule(job_id=jobs)
+    def cancel(self, job_id: str) -> None:
+        try:
+            cancelled = self.run(self.world.core.jobs.cancel(job_id))
+            assert cancelled.job.status is JobStatus.CANCELLED
+            self.cancelled.add(job_id)
+        except JobFinished:
+            assert self.world.stored(job_id).state in (JobState.COMPLETED, JobState.FAILED)
+
+    @precondition(lambda self: self.up)
+    @rule(target=jobs, job_id=consumes(jobs))
+    def retry(self, job_id: str) -> str:
+        try:
+            return self.run(self.world.core.jobs.retry(job_id)).job.id
+        except JobNotFinished:
+            return job_id
+
+    @rule(turns=st.integers(1, 40))
+    def turn(self, turns: int) -> None:
+        async def turn() -> None:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+
+        self.run(turn())
+
+    @rule(ending=st.sampled_from(["good", "no changes", "fails", "missing", "limit", "login"]))
+    def next_agents(self, ending: str) -> None:
+        self.world.agent.default = {
+            "good": Script(edits={"work.txt": f"{len(self.world.agent.tasks)}"}),
+            "no changes": Script(edits={}),
+            "fails": Script(ending=failed()),
+            "missing": MISSING,
+            "limit": Script(ending=usage_limited(self.world.clock() + timedelta(hours=1))),
+            "login": Script(edits={}, ending=not_logged_in()),
+        }[ending]
+
+    @rule(held=st.booleans())
+    def hold_agents(self, *, held: bool) -> None:
+        if held:
+            self.world.agent.hold()
+        else:
+            self.world.agent.release()
+
+    @rule(method=st.sampled_from(["refresh", "open_worktree", "publish", "keep", "close_worktree"]))
+    def git_breaks(self, method: str) -> None:
+        self.world.repos.fail_next(method, RepoStoreError("git broke", code="fetch_failed"))
+        self.clean_up_broke |= method in ("keep", "close_worktree")
+
+    @rule(method=st.sampled_from(["refresh", "publish", "close_worktree"]), before=st.booleans(), is_open=st.booleans())
+    def git_is_slow(self, method: str, *, before: bool, is_open: bool) -> None:
+        gate = (self.world.repos.gates if before else self.world.repos.answers)[method]
+        gate.set() if is_open else gate.clear()
+
+    @rule()
+    def the_host_refuses(self) -> None:
+        self.world.prs.fail_next(PRHostError("HTTP 502"))
+
+    @rule(by=st.integers(1, 90))
+    def time_passes(self, by: int) -> None:
+        self.world.clock.forward(timedelta(minutes=by))
+        if self.up:
+            self.world.core.wake()
+
+    @precondition(lambda self: self.up)
+    @rule()
+    def the_server_dies(self) -> None:
+        self.run(self.world.crash())
+        self.up = False
+
+    @precondition(lambda self: self.up)
+    @rule()
+    def the_server_stops(self) -> None:
+        async def stop() -> None:
+            stopping = asyncio.create_task(self.world.stop())
+            for _ in range(50):
+                await asyncio.sleep(0)
+            self.world.open_all_gates()
+            await stopping
+
+        self.run(stop())
+        self.up = False
+        assert self.world.agent.live == {}
+
+    @precondition(lambda self: not self.up)
+    @rule()
+    def the_server_starts(self) -> None:
+        self.run(self.world.start())
+        self.up = True
+
+    @invariant()
+    def no_more_runs_than_allowed_and_one_for_a_branch(self) -> None:
+        running = [job for job in self.world.db.jobs.values() if job.state in RUNNING_STATES]
+        assert len(running) <= MAX_CONCURRENT
+        assert max(Counter((j.client_id, j.branch_name) for j in running).values(), default=1) == 1
+        assert len(self.world.agent.live) <= MAX_CONCURRENT
+
+    @invariant()
+    def agents_work_for_running_jobs_only(self) -> None:
+        for task in self.world.agent.live.values():
+            assert self.world.stored(task.job_id).state in RUNNING_STATES
+
+    @invariant()
+    def every_history_follows_the_table(self) -> None:
+        for states in self.world.history.values():
+            assert all(step in STEPS for step in pairwise(states))
+
+    @invariant()
+    def a_cancelled_job_stays_cancelled(self) -> None:
+        assert all(self.world.stored(job_id).status is JobStatus.CANCELLED for job_id in self.cancelled)
+
+    @invariant()
+    def every_finished_job_has_one_callback_and_no_other_job_has_any(self) -> None:
+        callbacks = Counter(delivery.job_id for delivery in self.world.db.deliveries.values())
+        finished = {job.id for job in self.world.db.jobs.values() if job.state.is_final}
+        assert callbacks == Counter(finished)
+
+    @invariant()
+    def a_branch_has_at_most_one_open_pull_request(self) -> None:
+        open_ones = self.world.prs.open_ones()
+        assert max(Counter((p.order.repository, p.order.head) for p in open_ones).values(), default=1) == 1
+
+    def teardown(self) -> None:
+        try:
+            self.run(self._all_comes_to_an_end())
+        finally:
+            self._runner.close()
+
+    async def _all_comes_to_an_end(self) -> None:
+        world = self.world
+        if not self.up:
+            await world.start()
+        world.agent.default = Script(edits={"last.txt": "x"})
+        world.open_all_gates()
+        for _ in range(300):
+            if all(job.state.is_final for job in world.db.jobs.values()) and world.agent.live == {}:
+                break
+            world.clock.forward(timedelta(minutes=10))
+            world.core.wake()
+            for _ in range(100):
+                await asyncio.sleep(0)
+        self.every_finished_job_has_one_callback_and_no_other_job_has_any()
+        self.every_history_follows_the_table()
+        assert all(job.state.is_final for job in world.db.jobs.values())
+        assert world.agent.live == {}
+        assert self.clean_up_broke or world.repos.worktrees == {}
+        await world.stop()
+        assert all(d.state is DeliveryState.DELIVERED for d in world.db.deliveries.values())
+        assert {d.id for d in world.notifier.received} == set(world.db.deliveries)
+
+
+TestPipeline = Pipeline.TestCase
+TestPipeline.settings = settings(stateful_step_count=40)
