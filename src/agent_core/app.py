@@ -2,10 +2,12 @@
 
 import asyncio
 import secrets
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Self
 
+from agent_core.domain.holds import Hold, HoldKind
 from agent_core.domain.job import Job
 from agent_core.domain.lifecycle import Event
 from agent_core.domain.queue_policy import Limits
@@ -27,6 +29,7 @@ from agent_core.use_cases.clients import Clients
 from agent_core.use_cases.config import CoreConfig
 from agent_core.use_cases.courier import Courier
 from agent_core.use_cases.dispatcher import Dispatcher
+from agent_core.use_cases.holds import FreeDisk, Holds
 from agent_core.use_cases.janitor import Janitor
 from agent_core.use_cases.jobs import Jobs
 from agent_core.use_cases.run_job import Run
@@ -69,6 +72,7 @@ class AgentCore:
         clock: Clock = utc_now,
         new_id: NewId = random_id,
         url_problem: UrlRule = plain_url_problem,
+        free_disk: FreeDisk = lambda: sys.maxsize,
     ) -> None:
         config = config or CoreConfig()
         self._config = config
@@ -76,12 +80,15 @@ class AgentCore:
         self._message_log = messages
         self._clock = clock
         self._new_id = new_id
-        self._steps = RunSteps(clients=clients, holds=holds, repos=repos, agent=agent, prs=prs, clock=clock)
+        self._holds = Holds(holds, agent, clock, free_disk, config.min_free_disk)
+        self._steps = RunSteps(clients=clients, holds=self._holds, repos=repos, agent=agent, prs=prs, clock=clock)
         self._ended = asyncio.Condition()
         self._bells: set[asyncio.Task[None]] = set()
         limits = Limits(max_concurrent=config.max_concurrent)
         self._courier = Courier(outbox, notifier, clock)
-        self._dispatcher = Dispatcher(jobs, holds, clock, limits, self._start_run, self._delivery_id, self._job_ended)
+        self._dispatcher = Dispatcher(
+            jobs, self._holds, clock, limits, self._start_run, self._delivery_id, self._job_ended
+        )
         self._janitor = Janitor(jobs, repos, clock, config.sweep_every, config.worktree_age)
         self.clients = Clients(clients, jobs, repos, clock, new_id)
         self.jobs = Jobs(
@@ -90,13 +97,14 @@ class AgentCore:
             clients,
             self.clients,
             self._dispatcher,
+            self._holds,
             clock,
             new_id,
             config,
             url_problem,
             self._ended,
         )
-        self.status = Status(jobs, clients, holds, agent, self._dispatcher, clock, config.max_concurrent)
+        self.status = Status(jobs, clients, self._holds, agent, self._dispatcher, clock, config.max_concurrent)
 
     async def __aenter__(self) -> Self:
         await self._dispatcher.start()
@@ -119,6 +127,15 @@ class AgentCore:
     async def hurry(self) -> None:
         """Cut the drain short: interrupt every running job now; each is queued again."""
         await self._dispatcher.interrupt_all()
+
+    async def pause(self, reason: str = "Paused by hand", until: datetime | None = None) -> Hold:
+        """Start no more jobs until `resume`, or until the time comes; running ones go on. Survives a restart."""
+        return await self._holds.place(HoldKind.PAUSED, reason, until)
+
+    async def resume(self) -> None:
+        """Lift every hold, whoever placed it, and start jobs."""
+        await self._holds.lift_all()
+        self._dispatcher.wake()
 
     def wake(self) -> None:
         """Look at queue and outbox now; needed only by those who move the clock."""

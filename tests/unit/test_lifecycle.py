@@ -133,13 +133,12 @@ def test_what_the_agent_used_is_summed_over_the_runs_of_a_job() -> None:
     used = AgentReport(num_turns=3, input_tokens=100, output_tokens=10, cost_usd=0.25, duration_ms=1000)
     job = through(
         a_job(state=JobState.WORKING),
-        life.Interrupted(at=NOW, reason=life.InterruptReason.USAGE_LIMIT, resume_at=LATER, report=used),
+        life.Interrupted(at=NOW, reason=life.InterruptReason.USAGE_LIMIT, report=used),
         life.Claimed(at=LATER),
         life.AgentFinished(at=LATER, report=evolve(used, exit_code=0)),
     )
     assert (job.num_turns, job.input_tokens, job.output_tokens, job.duration_ms) == (6, 200, 20, 2000)
     assert job.cost_usd == pytest.approx(0.5)
-    assert job.not_before == LATER
 
 
 def test_a_job_that_dies_with_its_server_is_queued_again_and_fails_at_the_third_time() -> None:

@@ -13,6 +13,7 @@ from agent_core.domain.errors import (
     InvalidValue,
     JobFinished,
     JobNotFinished,
+    LowDisk,
     PRHostError,
     QueueFull,
     RepoStoreError,
@@ -20,6 +21,9 @@ from agent_core.domain.errors import (
     UnknownClient,
     UnknownJob,
 )
+from agent_core.domain.holds import STAGGER, HoldKind
+from agent_core.ports import AgentHealth
+from agent_core.use_cases.holds import GIB
 from fakes.code_agent import MISSING, Script, failed, not_logged_in, usage_limited
 from tests.unit.builders import eventually
 from tests.unit.world import HOOK, ORG, REPO, World
@@ -218,6 +222,19 @@ async def test_a_cancel_is_stored_before_it_is_answered_and_no_late_success_undo
     assert (job.state, job.pr_number, world.prs.orders) == (JobState.CANCELLED, None, [])
 
 
+async def test_a_queued_job_that_was_cut_short_keeps_its_work_when_it_is_cancelled(world: World) -> None:
+    world.agent.hold()
+    placed = await world.submit()
+    await world.agent.reached(placed.job.id)
+    await world.stop()
+    await world.start_paused()
+    cancelled = await world.core.jobs.cancel(placed.job.id)
+    assert (cancelled.job.status, cancelled.was_running) == (JobStatus.CANCELLED, False)
+    job = await world.finished(placed.job.id)
+    assert (job.state, job.kept_ref) == (JobState.CANCELLED, f"refs/agent/kept/{job.id}")
+    assert (world.repos.worktrees, len(world.agent.tasks)) == ({}, 1)
+
+
 async def test_cancelling_a_job_that_has_just_finished_says_so(world: World) -> None:
     placed = await world.submit()
     await world.core.jobs.wait(placed.job.id)
@@ -248,19 +265,20 @@ async def test_a_usage_limit_holds_the_queue_and_the_job_goes_on_in_its_session_
     reset = world.clock() + timedelta(hours=2)
     world.agent.default = Script(edits={"half.txt": "half"}, ending=usage_limited(reset))
     placed = await world.submit("b1")
-    job = await world.until(placed.job.id, JobState.QUEUED)
-    await eventually(lambda: world.stored(placed.job.id).not_before == reset)
+    await eventually(lambda: world.said(placed.job.id)[-1:] == ["Back to the queue: usage limit"])
+    await world.until(placed.job.id, JobState.QUEUED)
     other = await world.submit("b2")
     hold = (await world.core.status.health()).hold
     assert hold is not None
-    assert (hold.until, world.stored(other.job.id).state) == (reset, JobState.QUEUED)
+    assert (hold.kind, hold.until) == (HoldKind.USAGE_LIMIT, reset)
+    assert {job.state for job in world.db.jobs.values()} == {JobState.QUEUED}
     assert world.stored(placed.job.id).crashes == 0
     world.agent.default = Script()
     world.clock.now = reset
-    world.core.wake()
-    job = await world.core.jobs.wait(placed.job.id)
+    await world.let_time_pass_until_all_is_finished()
+    job = world.stored(placed.job.id)
     first, second = (task for task in world.agent.tasks if task.job_id == job.id)
-    assert job.status is JobStatus.COMPLETED
+    assert (job.status, world.stored(other.job.id).status) == (JobStatus.COMPLETED, JobStatus.COMPLETED)
     assert (second.resume, second.session_id) == (True, first.session_id)
     assert world.repos.pushes[0].commit.tree.keys() >= {"half.txt", "hello.txt"}
 
@@ -268,14 +286,70 @@ async def test_a_usage_limit_holds_the_queue_and_the_job_goes_on_in_its_session_
 async def test_a_lost_login_holds_the_queue_instead_of_failing_every_job(world: World) -> None:
     world.agent.default = Script(edits={}, ending=not_logged_in())
     jobs = [(await world.submit(f"b{n}")).job.id for n in range(5)]
-    await eventually(lambda: world.agent.live == {} and len(world.agent.tasks) >= 1)
+    await eventually(lambda: HoldKind.LOGIN_LOST in world.db.holds and world.agent.live == {})
     await eventually(lambda: all(world.stored(job_id).state is JobState.QUEUED for job_id in jobs))
     assert len(world.agent.tasks) <= 2
     world.agent.default = Script()
-    world.clock.forward(timedelta(minutes=6))
+    await world.let_time_pass_until_all_is_finished()
+    assert all(world.stored(job_id).status is JobStatus.COMPLETED for job_id in jobs)
+
+
+async def test_a_login_that_is_seen_to_come_back_ends_the_hold_at_once(world: World) -> None:
+    world.agent.health = AgentHealth(authenticated=False, version="fake")
+    world.agent.default = Script(edits={}, ending=not_logged_in())
+    placed = await world.submit()
+    await eventually(lambda: HoldKind.LOGIN_LOST in world.db.holds)
+    await world.until(placed.job.id, JobState.QUEUED)
     world.core.wake()
-    for job_id in jobs:
-        assert (await world.core.jobs.wait(job_id)).status is JobStatus.COMPLETED
+    await eventually(lambda: not world.agent.live)
+    world.agent.default = Script()
+    world.agent.health = AgentHealth(authenticated=True, version="fake")
+    world.core.wake()
+    assert (await world.core.jobs.wait(placed.job.id)).status is JobStatus.COMPLETED
+
+
+async def test_after_a_hold_jobs_start_one_by_one(world: World) -> None:
+    await world.core.pause()
+    for n in range(3):
+        await world.submit(f"b{n}")
+    world.agent.hold()
+    await world.core.resume()
+    await eventually(lambda: len(world.agent.live) == 1)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert len(world.agent.live) == 1
+    world.clock.forward(STAGGER)
+    world.core.wake()
+    await eventually(lambda: len(world.agent.live) == 2)
+
+
+async def test_a_pause_survives_a_restart_and_ends_by_hand(world: World) -> None:
+    await world.core.pause("Payday")
+    await world.stop()
+    await world.start()
+    placed = await world.submit()
+    for _ in range(100):
+        await asyncio.sleep(0)
+    hold = (await world.core.status.queue()).hold
+    assert hold is not None
+    assert (hold.kind, hold.reason, world.stored(placed.job.id).state) == (HoldKind.PAUSED, "Payday", JobState.QUEUED)
+    await world.core.resume()
+    assert (await world.core.jobs.wait(placed.job.id)).status is JobStatus.COMPLETED
+
+
+async def test_jobs_wait_while_the_disk_is_low_and_new_ones_are_refused(world: World) -> None:
+    await world.core.pause()
+    placed = await world.submit()
+    world.free_disk = GIB
+    await world.core.resume()
+    with pytest.raises(LowDisk, match=r"1\.0 GiB"):
+        await world.submit("another")
+    health = await world.core.status.health()
+    assert health.hold is not None
+    assert (health.hold.kind, world.stored(placed.job.id).state) == (HoldKind.LOW_DISK, JobState.QUEUED)
+    world.free_disk = 100 * GIB
+    world.core.wake()
+    assert (await world.core.jobs.wait(placed.job.id)).status is JobStatus.COMPLETED
 
 
 # ------------------------------------------------------------------------------------ deaths and restarts

@@ -95,7 +95,7 @@ class Pipeline(RuleBasedStateMachine):
     @rule(method=st.sampled_from(["refresh", "open_worktree", "publish", "keep", "close_worktree"]))
     def git_breaks(self, method: str) -> None:
         self.world.repos.fail_next(method, RepoStoreError("git broke", code="fetch_failed"))
-        self.clean_up_broke |= method in ("keep", "close_worktree")
+        self.clean_up_broke |= method in ("open_worktree", "keep", "close_worktree")
 
     @rule(method=st.sampled_from(["refresh", "publish", "close_worktree"]), before=st.booleans(), is_open=st.booleans())
     def git_is_slow(self, method: str, *, before: bool, is_open: bool) -> None:
@@ -141,7 +141,7 @@ class Pipeline(RuleBasedStateMachine):
     @invariant()
     def no_more_runs_than_allowed_and_one_for_a_branch(self) -> None:
         running = [job for job in self.world.db.jobs.values() if job.state in RUNNING_STATES]
-        assert len(running) <= MAX_CONCURRENT
+        assert sum(job.state is not JobState.CANCELLING for job in running) <= MAX_CONCURRENT
         assert max(Counter((j.client_id, j.branch_name) for j in running).values(), default=1) == 1
         assert len(self.world.agent.live) <= MAX_CONCURRENT
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from agent_core import AgentCore, CoreConfig, Job, JobRequest, JobState
 from agent_core.domain.delivery import Delivery
+from agent_core.domain.holds import Hold, HoldKind
 from agent_core.ports import Clock
+from agent_core.use_cases.holds import GIB
 from agent_core.use_cases.views import PlacedJob
 from fakes.code_agent import FakeCodeAgent
 from fakes.notifier import FakeNotifier
@@ -49,6 +51,7 @@ class World:
         self.agent = FakeCodeAgent(self.repos)
         self.prs = FakePRHost()
         self.notifier = FakeNotifier()
+        self.free_disk = 100 * GIB
         self.history: dict[str, list[JobState]] = {}
         self._ids = count(1)
         self._core: AgentCore | None = None
@@ -69,6 +72,11 @@ class World:
     async def start(self) -> None:
         self._core = make_core(self, self.clock, f"{next(self._ids)}")
         await self._core.__aenter__()
+
+    async def start_paused(self) -> None:
+        """Start a server that starts no job."""
+        self.db.holds[HoldKind.PAUSED] = Hold(kind=HoldKind.PAUSED, reason="Paused", since=self.clock())
+        await self.start()
 
     async def stop(self) -> None:
         if self._core is not None:
@@ -132,6 +140,17 @@ class World:
         await eventually(lambda: self.stored(job_id).state.is_final)
         return self.stored(job_id)
 
+    async def let_time_pass_until_all_is_finished(self, step: timedelta = timedelta(minutes=1)) -> None:
+        """Move the clock in steps, letting the server do all it can between two of them."""
+        for _ in range(600):
+            if all(job.state.is_final for job in self.db.jobs.values()):
+                return
+            self.clock.forward(step)
+            self.core.wake()
+            for _ in range(100):
+                await asyncio.sleep(0)
+        raise AssertionError("some job never ends")
+
     def said(self, job_id: str) -> list[str]:
         return [message.content for message in self.db.messages.get(job_id, ())]
 
@@ -153,6 +172,7 @@ def make_core(world: World, clock: Clock, prefix: str) -> AgentCore:
         config=world.config,
         clock=clock,
         new_id=lambda: f"{prefix}-{next(numbers)}",
+        free_disk=lambda: world.free_disk,
     )
 
 

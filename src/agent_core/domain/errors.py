@@ -98,6 +98,12 @@ class ShuttingDown(CallerError):
         super().__init__("The server is shutting down and takes no new jobs: send this one again later")
 
 
+class LowDisk(CallerError):
+    """The disk has no room for new jobs."""
+
+    code = "low_disk"
+
+
 class WorldError(AgentServerError):
     """Something outside the server failed: git, the origin, the agent, the pull request host.
 

@@ -1,10 +1,13 @@
 """Holds: why nothing starts now, and until when."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from attrs import frozen
+
+STAGGER = timedelta(seconds=5)
+"""After a hold jobs start one by one, so far apart: what held them may still be there."""
 
 
 class HoldKind(StrEnum):
@@ -12,6 +15,8 @@ class HoldKind(StrEnum):
 
     USAGE_LIMIT = "usage_limit"
     LOGIN_LOST = "login_lost"
+    PAUSED = "paused"
+    LOW_DISK = "low_disk"
 
 
 @frozen(kw_only=True)
@@ -23,8 +28,19 @@ class Hold:
     since: datetime
     until: datetime | None = None
 
+    def is_over(self, now: datetime) -> bool:
+        """Whether its time has passed."""
+        return self.until is not None and self.until <= now
+
 
 def standing(holds: Iterable[Hold], now: datetime) -> Hold | None:
     """Return the hold that stands longest, or None when jobs may start."""
-    live = [hold for hold in holds if hold.until is None or hold.until > now]
+    live = [hold for hold in holds if not hold.is_over(now)]
     return max(live, key=lambda h: (h.until is None, h.until or h.since), default=None)
+
+
+def starts_allowed(free_since: datetime | None, started_since: int, now: datetime) -> int | None:
+    """Say how many jobs may start now, `free_since` a hold ended and `started_since` have started; None: any number."""
+    if free_since is None:
+        return None
+    return max(0, 1 + int((now - free_since) / STAGGER) - started_since)

@@ -111,7 +111,7 @@ class Failed(Event):
 
 @frozen(kw_only=True)
 class CancelRequested(Event):
-    """Somebody cancelled the job while it ran; its run is being ended."""
+    """Somebody cancelled the job while it ran, or while it waited with the worktree of a run that was cut short."""
 
 
 @frozen(kw_only=True)
@@ -124,7 +124,6 @@ class Interrupted(Event):
     """The run was cut short; the job waits for its next run."""
 
     reason: InterruptReason
-    resume_at: datetime | None = None
     report: AgentReport | None = None
 
 
@@ -147,7 +146,7 @@ TRANSITIONS: Mapping[type[Event], Mapping[JobState, JobState]] = {
     WorkKept: {_P: _P, _W: _W, _D: _D, _X: _X},
     Completed: {_D: JobState.COMPLETED},
     Failed: {_P: JobState.FAILED, _W: JobState.FAILED, _D: JobState.FAILED},
-    CancelRequested: {_P: _X, _W: _X, _D: _X},
+    CancelRequested: {_Q: _X, _P: _X, _W: _X, _D: _X},
     Cancelled: {_Q: JobState.CANCELLED, _X: JobState.CANCELLED},
     Interrupted: {_P: _Q, _W: _Q, _D: _Q},
 }
@@ -193,7 +192,6 @@ def _interrupted(job: Job, event: Interrupted) -> dict[str, Any]:
     return {
         "started_at": None,
         "pid": None,
-        "not_before": event.resume_at,
         "crashes": job.crashes + (event.reason is InterruptReason.CRASH),
         **(_usage(job, event.report) if event.report else {}),
     }

@@ -46,9 +46,15 @@ def next_jobs(
     limits: Limits,
     hold: Hold | None,
     now: datetime,
+    at_most: int | None = None,
 ) -> list[QueueEntry]:
-    """Choose the jobs to start now, in order. No free slot is left empty while a job may take it."""
+    """Choose the jobs to start now, in order; `at_most` so many.
+
+    Otherwise no free slot is left empty while a job may take it.
+    """
     free = limits.max_concurrent - len(running)
+    if at_most is not None:
+        free = min(free, at_most)
     if hold is not None or free <= 0:
         return []
     ready = (entry for entry in queued if entry.not_before is None or entry.not_before <= now)

@@ -13,6 +13,8 @@ class CoreConfig:
     max_concurrent: int = field(default=2, validator=ge(1))
     max_queued: int = field(default=10_000, validator=ge(1))
     """As many jobs may wait; the next one is refused with QueueFull."""
+    min_free_disk: int = 2 * 1024**3
+    """Bytes; below it no job starts and none is taken."""
     shutdown_timeout: timedelta = timedelta(seconds=60)
     """How long running jobs may go on after the shutdown began; then they are interrupted and queued again."""
     cancel_patience: timedelta = timedelta(milliseconds=800)

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 
 from agent_core.domain.delivery import callback_for
 from agent_core.domain.errors import IllegalEvent, JobFinished, ShuttingDown
-from agent_core.domain.holds import standing
+from agent_core.domain.holds import STAGGER, Hold, starts_allowed
 from agent_core.domain.job import RUNNING_STATES, Job, JobState
 from agent_core.domain.lifecycle import (
     Cancelled,
+    CancelRequested,
     Claimed,
     Event,
     Interrupted,
@@ -20,7 +21,8 @@ from agent_core.domain.lifecycle import (
     recovered,
 )
 from agent_core.domain.queue_policy import Limits, QueueEntry, next_jobs
-from agent_core.ports import Clock, HoldRepo, JobRepo, NewId
+from agent_core.ports import Clock, JobRepo, NewId
+from agent_core.use_cases.holds import Holds
 from agent_core.use_cases.run_job import Run
 
 log = logging.getLogger(__name__)
@@ -37,7 +39,7 @@ class Dispatcher:
     def __init__(
         self,
         jobs: JobRepo,
-        holds: HoldRepo,
+        holds: Holds,
         clock: Clock,
         limits: Limits,
         start_run: StartRun,
@@ -55,6 +57,9 @@ class Dispatcher:
         self._wake = asyncio.Event()
         self._runs: dict[str, Run] = {}
         self._loop: asyncio.Task[None] | None = None
+        self._was_held = False
+        self._free_since: datetime | None = None
+        self._started_since = 0
         self.draining = False
 
     async def start(self) -> None:
@@ -85,6 +90,10 @@ class Dispatcher:
         async with self._lock:
             job = await self._jobs.get(job_id)
             run = self._runs.get(job_id)
+            if job.state is JobState.QUEUED and job.worktree_path is not None:
+                job = await self._jobs.save(advance(job, CancelRequested(at=self._clock())))
+                self._begin(job, Cancelled(at=self._clock()))
+                return job, False
             if job.state is JobState.QUEUED:
                 job = advance(job, Cancelled(at=self._clock()))
                 job = await self._jobs.save(job, callback_for(job, self._new_delivery_id(), self._clock()))
@@ -139,15 +148,28 @@ class Dispatcher:
     async def _fill(self) -> timedelta:
         """Start what may start now and return how long to wait before looking again."""
         async with self._lock:
+            hold = await self._holds.review()
             now = self._clock()
-            hold = standing(await self._holds.all(), now)
             snapshot = await self._jobs.queue()
-            chosen = [] if self.draining else next_jobs(snapshot.queued, snapshot.running, self._limits, hold, now)
+            at_most = 0 if self.draining else self._starts_allowed(hold, now)
+            chosen = next_jobs(snapshot.queued, snapshot.running, self._limits, hold, now, at_most)
+            self._started_since += len(chosen)
             for entry in chosen:
                 job = await self._jobs.get(entry.id)
                 job = await self._jobs.save(advance(job, Claimed(at=self._clock())))
                 self._begin(job, None)
-        return _nap(now, hold.until if hold else None, snapshot.queued)
+        nap = _nap(now, hold.until if hold else None, snapshot.queued)
+        return nap if self._free_since is None else min(nap, STAGGER)
+
+    def _starts_allowed(self, hold: Hold | None, now: datetime) -> int | None:
+        """After a hold let jobs start one by one, until as many have started as may run at once."""
+        if hold is not None:
+            self._was_held, self._free_since = True, None
+        elif self._was_held:
+            self._was_held, self._free_since, self._started_since = False, now, 0
+        elif self._started_since >= self._limits.max_concurrent:
+            self._free_since = None
+        return starts_allowed(self._free_since, self._started_since, now)
 
     def _begin(self, job: Job, end: Event | None) -> None:
         self._runs[job.id] = self._start_run(job, end, self._over)

@@ -12,6 +12,7 @@ from agent_core.ports import ClientRepo, Clock, JobFilter, JobRepo, MessageLog, 
 from agent_core.use_cases.clients import Clients
 from agent_core.use_cases.config import CoreConfig
 from agent_core.use_cases.dispatcher import Dispatcher
+from agent_core.use_cases.holds import Holds
 from agent_core.use_cases.views import CancelledJob, JobsView, JobView, PlacedJob
 
 
@@ -25,6 +26,7 @@ class Jobs:
         client_repo: ClientRepo,
         clients: Clients,
         dispatcher: Dispatcher,
+        holds: Holds,
         clock: Clock,
         new_id: NewId,
         config: CoreConfig,
@@ -36,6 +38,7 @@ class Jobs:
         self._client_repo = client_repo
         self._clients = clients
         self._dispatcher = dispatcher
+        self._holds = holds
         self._clock = clock
         self._new_id = new_id
         self._config = config
@@ -45,9 +48,9 @@ class Jobs:
     async def submit(self, request: JobRequest) -> PlacedJob:
         """Queue a job; when this returns it is stored for good.
 
-        Raises InvalidValue, UnknownClient, QueueFull, ShuttingDown.
+        Raises InvalidValue, UnknownClient, QueueFull, ShuttingDown, LowDisk.
         """
-        self._dispatcher.refuse_when_draining()
+        self._refuse_when_closed()
         check_job_request(request, self._url_problem)
         await self._refuse_when_full()
         client = await self._client_of(request)
@@ -78,7 +81,7 @@ class Jobs:
 
     async def retry(self, job_id: str) -> PlacedJob:
         """Queue a finished job anew, as a job of its own. Raises UnknownJob, JobNotFinished, and as `submit` does."""
-        self._dispatcher.refuse_when_draining()
+        self._refuse_when_closed()
         original = await self._jobs.get(job_id)
         if not original.state.is_final:
             raise JobNotFinished(original.status)
@@ -134,6 +137,10 @@ class Jobs:
                 "clientId", f"is the client of {client.github_org}/{client.github_repo}, not of {'/'.join(named)}"
             )
         return client
+
+    def _refuse_when_closed(self) -> None:
+        self._dispatcher.refuse_when_draining()
+        self._holds.refuse_when_disk_is_low()
 
     async def _refuse_when_full(self) -> None:
         if (await self._jobs.counts()).get(JobState.QUEUED, 0) >= self._config.max_queued:

@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 from agent_core.domain.client import Client
 from agent_core.domain.delivery import iso_seconds
 from agent_core.domain.errors import RepoStoreError
-from agent_core.domain.holds import Hold, HoldKind
+from agent_core.domain.holds import HoldKind
 from agent_core.domain.job import Job
 from agent_core.domain.lifecycle import (
     AgentFinished,
@@ -34,18 +34,18 @@ from agent_core.ports import (
     Clock,
     CodeAgent,
     Ending,
-    HoldRepo,
     PRHost,
     PullRequestOrder,
     RepoStore,
     Worktree,
 )
+from agent_core.use_cases.holds import Holds
 from agent_core.use_cases.run_record import RunLog, RunRecord
 
 UNKNOWN_LIMIT = timedelta(minutes=15)
 """How long to wait for a usage limit whose end the agent did not tell."""
-LOGIN_PATIENCE = timedelta(minutes=5)
-"""How long to wait before a job may try whether the agent is logged in again."""
+LOGIN_PATIENCE = timedelta(minutes=10)
+"""How long to wait before a job may try whether the agent is logged in again, if nobody saw it come back."""
 NO_CHANGES = "The agent finished without changing anything"
 RESUME_PROMPT = "You were interrupted before you had finished. Go on from where you are with this task:\n\n"
 
@@ -55,7 +55,7 @@ class RunSteps:
     """Takes one claimed job through its steps, as far as its facts do not prove them done."""
 
     clients: ClientRepo
-    holds: HoldRepo
+    holds: Holds
     repos: RepoStore
     agent: CodeAgent
     prs: PRHost
@@ -152,10 +152,9 @@ class RunSteps:
         else:
             kind, reason = HoldKind.LOGIN_LOST, InterruptReason.LOGIN_LOST
             until = now + LOGIN_PATIENCE
-        hold = Hold(kind=kind, reason=ended.error or kind.replace("_", " "), since=now, until=until)
-        await self.holds.put(hold)
+        hold = await self.holds.place(kind, ended.error or kind.replace("_", " "), until)
         await log.say(f"On hold until {iso_seconds(until)}: {hold.reason}")
-        return Interrupted(at=now, reason=reason, resume_at=until, report=ended.report)
+        return Interrupted(at=now, reason=reason, report=ended.report)
 
     async def _publish(self, record: RunRecord, log: RunLog, worktree: Worktree) -> Event:
         job = record.job

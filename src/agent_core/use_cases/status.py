@@ -1,10 +1,10 @@
 """How the server is: its queue and its health."""
 
-from agent_core.domain.holds import Hold, standing
 from agent_core.domain.job import RUNNING_STATES, JobState, JobStatus
 from agent_core.domain.queue_policy import positions
-from agent_core.ports import ClientRepo, Clock, CodeAgent, HoldRepo, JobRepo
+from agent_core.ports import ClientRepo, Clock, CodeAgent, JobRepo
 from agent_core.use_cases.dispatcher import Dispatcher
+from agent_core.use_cases.holds import Holds
 from agent_core.use_cases.views import HealthView, QueueView, RunningJob, WaitingJob
 
 
@@ -15,7 +15,7 @@ class Status:
         self,
         jobs: JobRepo,
         clients: ClientRepo,
-        holds: HoldRepo,
+        holds: Holds,
         agent: CodeAgent,
         dispatcher: Dispatcher,
         clock: Clock,
@@ -48,7 +48,7 @@ class Status:
                 if entry.id in jobs and entry.client_id in clients
             ],
             max_concurrent=self._max_concurrent,
-            hold=await self._hold(),
+            hold=await self._holds.standing(),
         )
 
     async def health(self) -> HealthView:
@@ -59,9 +59,6 @@ class Status:
             queued=counts.get(JobState.QUEUED, 0),
             max_concurrent=self._max_concurrent,
             agent=await self._agent.probe(),
-            hold=await self._hold(),
+            hold=await self._holds.standing(),
             draining=self._dispatcher.draining,
         )
-
-    async def _hold(self) -> Hold | None:
-        return standing(await self._holds.all(), self._clock())

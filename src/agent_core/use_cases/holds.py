@@ -1,0 +1,79 @@
+"""Holds: placing, lifting and noticing what stands between the queue and the agent."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from agent_core.domain.errors import LowDisk
+from agent_core.domain.holds import Hold, HoldKind, standing
+from agent_core.ports import Clock, CodeAgent, HoldRepo
+
+log = logging.getLogger(__name__)
+
+FreeDisk = Callable[[], int]
+"""Tells how many bytes are free where repositories, worktrees and the database are; must not block."""
+GIB = 1024**3
+
+
+class Holds:
+    """The stored holds, and the one that comes and goes with the free space on the disk."""
+
+    def __init__(
+        self, holds: HoldRepo, agent: CodeAgent, clock: Clock, free_disk: FreeDisk, min_free_disk: int
+    ) -> None:
+        self._holds = holds
+        self._agent = agent
+        self._clock = clock
+        self._free_disk = free_disk
+        self._min_free_disk = min_free_disk
+        self._login_seen_lost = False
+
+    async def standing(self) -> Hold | None:
+        """Return the hold that stands longest now, or None when jobs may start."""
+        stored = await self._holds.all()
+        low = self._low_disk()
+        return standing([*stored, *([low] if low else [])], self._clock())
+
+    async def place(self, kind: HoldKind, reason: str, until: datetime | None = None) -> Hold:
+        """Hold the queue, across restarts too, until the time comes or somebody lifts it."""
+        hold = Hold(kind=kind, reason=reason, since=self._clock(), until=until)
+        if kind is HoldKind.LOGIN_LOST:
+            self._login_seen_lost = not (await self._agent.probe()).authenticated
+        await self._holds.put(hold)
+        log.warning("on hold: %s", reason, extra={"hold": kind.value, "until": str(until)})
+        return hold
+
+    async def lift_all(self) -> None:
+        """Lift every hold that can be lifted; low disk ends when there is space again."""
+        for hold in await self._holds.all():
+            await self._holds.lift(hold.kind)
+
+    async def review(self) -> Hold | None:
+        """Lift what is over, and a lost login that is seen to have come back; return what still stands."""
+        now = self._clock()
+        for hold in await self._holds.all():
+            if hold.is_over(now) or (hold.kind is HoldKind.LOGIN_LOST and await self._login_came_back()):
+                await self._holds.lift(hold.kind)
+                log.info("the hold is over: %s", hold.reason, extra={"hold": hold.kind.value})
+        return await self.standing()
+
+    def refuse_when_disk_is_low(self) -> None:
+        """Raise LowDisk when there is no room for new jobs."""
+        low = self._low_disk()
+        if low is not None:
+            raise LowDisk(low.reason)
+
+    def _low_disk(self) -> Hold | None:
+        free = self._free_disk()
+        if free >= self._min_free_disk:
+            return None
+        reason = f"Only {free / GIB:.1f} GiB of disk are free, {self._min_free_disk / GIB:.1f} GiB are needed"
+        return Hold(kind=HoldKind.LOW_DISK, reason=reason, since=self._clock())
+
+    async def _login_came_back(self) -> bool:
+        """Tell a login that is back from one that only looks good: the probe does not try whether it is valid."""
+        if not (await self._agent.probe()).authenticated:
+            self._login_seen_lost = True
+            return False
+        came_back, self._login_seen_lost = self._login_seen_lost, False
+        return came_back
