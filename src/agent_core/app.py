@@ -1,10 +1,10 @@
 """AgentCore: the whole of the core behind one object, opened with `async with`."""
 
 import asyncio
-import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from secrets import token_hex
 from typing import Self
 
 from agent_core.domain.holds import Hold, HoldKind
@@ -12,6 +12,7 @@ from agent_core.domain.job import Job
 from agent_core.domain.lifecycle import Event
 from agent_core.domain.queue_policy import Limits
 from agent_core.domain.request_rules import UrlRule, plain_url_problem
+from agent_core.domain.secrets import Secrets
 from agent_core.ports import (
     ClientRepo,
     Clock,
@@ -34,7 +35,7 @@ from agent_core.use_cases.janitor import Janitor
 from agent_core.use_cases.jobs import Jobs
 from agent_core.use_cases.run_job import Run
 from agent_core.use_cases.run_record import RunLog, RunRecord
-from agent_core.use_cases.run_steps import RunSteps
+from agent_core.use_cases.run_steps import Reached, RunSteps
 from agent_core.use_cases.status import Status
 
 
@@ -45,7 +46,7 @@ def utc_now() -> datetime:
 
 def random_id() -> str:
     """Make an id that is not guessed: 16 hexadecimal digits."""
-    return secrets.token_hex(8)
+    return token_hex(8)
 
 
 class AgentCore:
@@ -53,7 +54,9 @@ class AgentCore:
 
     Give it the ports; `clients`, `jobs` and `status` are its use cases. Entering takes up what an earlier server
     left and starts the queue. Leaving drains it: no new jobs, running ones may end within
-    `config.shutdown_timeout`, the rest is queued again. The ports are opened and closed by whoever made them.
+    `config.shutdown_timeout`, the rest is queued again. `secrets` are values that must not appear in any message,
+    error or callback; things shaped like tokens are replaced in any case. `reached` is called with the name of each
+    step that was taken; tests end the process there. The ports are opened and closed by whoever made them.
     """
 
     def __init__(
@@ -73,6 +76,8 @@ class AgentCore:
         new_id: NewId = random_id,
         url_problem: UrlRule = plain_url_problem,
         free_disk: FreeDisk = lambda: sys.maxsize,
+        secrets: Iterable[str] = (),
+        reached: Reached = lambda _: None,
     ) -> None:
         config = config or CoreConfig()
         self._config = config
@@ -80,12 +85,15 @@ class AgentCore:
         self._message_log = messages
         self._clock = clock
         self._new_id = new_id
+        self._secrets = Secrets(secrets)
         self._holds = Holds(holds, agent, clock, free_disk, config.min_free_disk)
-        self._steps = RunSteps(clients=clients, holds=self._holds, repos=repos, agent=agent, prs=prs, clock=clock)
+        self._steps = RunSteps(
+            clients=clients, holds=self._holds, repos=repos, agent=agent, prs=prs, clock=clock, reached=reached
+        )
         self._ended = asyncio.Condition()
         self._bells: set[asyncio.Task[None]] = set()
         limits = Limits(max_concurrent=config.max_concurrent)
-        self._courier = Courier(outbox, notifier, clock)
+        self._courier = Courier(outbox, notifier, clock, reached)
         self._dispatcher = Dispatcher(
             jobs, self._holds, clock, limits, self._start_run, self._delivery_id, self._job_ended
         )
@@ -144,8 +152,8 @@ class AgentCore:
 
     def _start_run(self, job: Job, end: Event | None, ended: Callable[[Job], None]) -> Run:
         return Run(
-            RunRecord(job, self._job_repo),
-            RunLog(job.id, self._message_log, self._clock, self._config.message_pause.total_seconds()),
+            RunRecord(job, self._job_repo, self._secrets),
+            RunLog(job.id, self._message_log, self._clock, self._config.message_pause.total_seconds(), self._secrets),
             self._steps,
             self._clock,
             self._delivery_id,

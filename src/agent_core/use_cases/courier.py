@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
@@ -21,7 +22,10 @@ FAREWELL = timedelta(seconds=5)
 class Courier:
     """Delivers between `start` and `stop`."""
 
-    def __init__(self, outbox: Outbox, notifier: Notifier, clock: Clock) -> None:
+    def __init__(
+        self, outbox: Outbox, notifier: Notifier, clock: Clock, reached: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._reached = reached
         self._outbox = outbox
         self._notifier = notifier
         self._clock = clock
@@ -87,6 +91,7 @@ class Courier:
     async def _attempt(self, delivery: Delivery) -> None:
         try:
             receipt = await self._notifier.send(delivery)
+            self._reached("callback sent, not recorded")
             after = after_attempt(delivery, receipt, self._clock(), random.random())  # noqa: S311  # spreads load only
             await self._outbox.save(after)
         except Exception:

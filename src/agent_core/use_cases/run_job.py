@@ -124,6 +124,7 @@ class Run:
 
     async def _store(self, end: Event) -> None:
         await self._record.record(end, self._callback)
+        self._steps.reached("end stored")
 
     def _callback(self, job: Job) -> Delivery | None:
         return callback_for(job, self._new_delivery_id(), self._clock()) if job.state.is_final else None

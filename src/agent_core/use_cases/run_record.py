@@ -5,9 +5,12 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
+from attrs import evolve
+
 from agent_core.domain.delivery import Delivery
 from agent_core.domain.job import Job, JobMessage, MessageType
 from agent_core.domain.lifecycle import Event, advance
+from agent_core.domain.secrets import Secrets
 from agent_core.ports import JobRepo, MessageLog
 
 log = logging.getLogger(__name__)
@@ -20,9 +23,10 @@ class RunRecord:
     the one in the store stay the same.
     """
 
-    def __init__(self, job: Job, jobs: JobRepo) -> None:
+    def __init__(self, job: Job, jobs: JobRepo, secrets: Secrets) -> None:
         self.job = job
         self._jobs = jobs
+        self._secrets = secrets
         self._turn = asyncio.Lock()
         self._writes: set[asyncio.Task[Job]] = set()
 
@@ -35,13 +39,21 @@ class RunRecord:
 
     async def _record(self, event: Event, callback: Callable[[Job], Delivery | None]) -> Job:
         async with self._turn:
-            job = advance(self.job, event)
+            job = self._without_secrets(advance(self.job, event))
             self.job = await self._jobs.save(job, callback(job))
             return self.job
 
+    def _without_secrets(self, job: Job) -> Job:
+        redact = self._secrets.redact
+        return evolve(
+            job,
+            error=job.error and redact(job.error),
+            result_text=job.result_text and redact(job.result_text),
+        )
+
 
 class RunLog:
-    """Writes a run's messages in groups and in order.
+    """Writes a run's messages in groups and in order, without secrets.
 
     Messages gather while the group before them is being stored, so groups grow with the load. `write` waits when
     `LIMIT` messages are ahead of it: a store that cannot keep up slows the agent down instead of filling the memory.
@@ -49,8 +61,11 @@ class RunLog:
 
     LIMIT = 5000
 
-    def __init__(self, job_id: str, messages: MessageLog, clock: Callable[[], datetime], pause: float) -> None:
+    def __init__(
+        self, job_id: str, messages: MessageLog, clock: Callable[[], datetime], pause: float, secrets: Secrets
+    ) -> None:
         self._job_id = job_id
+        self._redact = secrets.redact
         self._messages = messages
         self._clock = clock
         self._pause = pause
@@ -75,7 +90,9 @@ class RunLog:
         while len(self._waiting) >= self.LIMIT and not self._closing.is_set():
             self._room.clear()
             await self._room.wait()
-        self._waiting.append(JobMessage(type=type_, content=content, raw=raw, created_at=self._clock()))
+        raw = raw and self._redact(raw)
+        message = JobMessage(type=type_, content=self._redact(content), raw=raw, created_at=self._clock())
+        self._waiting.append(message)
         self._filled.set()
 
     async def say(self, sentence: str) -> None:

@@ -1,5 +1,6 @@
 """The steps of a run: prepare, let the agent work, publish. Each step is idempotent and leaves a fact on the job."""
 
+from collections.abc import Callable
 from contextlib import aclosing
 from datetime import timedelta
 from uuid import uuid4
@@ -50,6 +51,10 @@ NO_CHANGES = "The agent finished without changing anything"
 RESUME_PROMPT = "You were interrupted before you had finished. Go on from where you are with this task:\n\n"
 
 
+Reached = Callable[[str], None]
+"""Told the name of every step that was taken, before the next one begins."""
+
+
 @frozen(kw_only=True)
 class RunSteps:
     """Takes one claimed job through its steps, as far as its facts do not prove them done."""
@@ -60,13 +65,16 @@ class RunSteps:
     agent: CodeAgent
     prs: PRHost
     clock: Clock
+    reached: Reached
 
     async def open_worktree(self, record: RunRecord, log: RunLog) -> Worktree:
         """Bring the repository up to date and open the job's worktree. Raises RepoStoreError."""
+        self.reached("claimed")
         job = record.job
         client = await self.clients.get(job.client_id)
         await log.say(f"Fetching {client.github_org}/{client.github_repo}")
         bare = await self.repos.refresh(client.repository)
+        self.reached("fetched")
         client = await self._learn_default_branch(client, bare.default_branch)
         if job.branch_name.lower() == client.default_branch.lower():
             raise RepoStoreError(
@@ -75,7 +83,9 @@ class RunSteps:
                 code="default_branch",
             )
         worktree = await self.repos.open_worktree(client.repository, job.id, job.branch_name, client.default_branch)
+        self.reached("worktree opened, not recorded")
         await record.record(WorktreeOpened(at=self.clock(), path=str(worktree.path)))
+        self.reached("worktree opened")
         await log.say(f"{'Found' if worktree.intact else 'Opened'} the worktree {worktree.path} at {worktree.base_sha}")
         return worktree
 
@@ -87,6 +97,7 @@ class RunSteps:
                 return
             client = await self.clients.get(job.client_id)
             worktree = await self.repos.open_worktree(client.repository, job.id, job.branch_name, client.default_branch)
+        self.reached("work not kept")
         ref = await self.repos.keep(worktree, f"Kept: {job.commit_message}", self.clock())
         if ref is not None:
             await record.record(WorkKept(at=self.clock(), ref=ref))
@@ -96,6 +107,7 @@ class RunSteps:
         """Remove the job's worktree, also one that was only half made. Raises RepoStoreError."""
         client = await self.clients.get(job.client_id)
         await self.repos.close_worktree(client.repository, job.id)
+        self.reached("worktree closed")
 
     async def work(self, record: RunRecord, log: RunLog, worktree: Worktree) -> Event:
         """Do what is left to do in the worktree and return how the run ends. Raises WorldError."""
@@ -103,9 +115,11 @@ class RunSteps:
             ended = await self._run_agent(record, log, worktree)
             if ended.ending in (Ending.USAGE_LIMITED, Ending.NOT_LOGGED_IN):
                 return await self._held(ended, log)
+            self.reached("agent finished, not recorded")
             await record.record(
                 AgentFinished(at=self.clock(), report=ended.report, error=ended.error, error_code=ended.error_code)
             )
+            self.reached("agent finished")
         else:
             await record.record(DeliveryResumed(at=self.clock()))
         job = record.job
@@ -137,6 +151,7 @@ class RunSteps:
                 match event:
                     case AgentSpawned():
                         await record.record(AgentStarted(at=self.clock(), pid=event.pid, session_id=session_id))
+                        self.reached("agent started")
                     case AgentSaid():
                         await log.write(event.type, event.content, event.raw)
                     case AgentEnded():
@@ -163,10 +178,12 @@ class RunSteps:
             if job.agent_finished_at is None:
                 raise RuntimeError("publishing before the agent has finished")
             done = await self.repos.publish(worktree, job.commit_message, job.agent_finished_at)
+            self.reached("pushed, not recorded")
             # A retry may find its work at the origin already, pushed by the run that failed after it.
             if not done.changed and not (done.ahead and job.original_job_id is not None):
                 return Failed(at=self.clock(), error=NO_CHANGES, error_code="no_changes")
             job = await record.record(WorkPushed(at=self.clock(), commit_sha=done.commit_sha))
+            self.reached("pushed")
             await log.say(f"Pushed {done.commit_sha} to {job.branch_name}")
         if job.pr_number is None:
             pull = await self.prs.open(
@@ -179,8 +196,10 @@ class RunSteps:
                     body=job.pull_request_body,
                 )
             )
+            self.reached("pull request opened, not recorded")
             job = await record.record(
                 PullRequestOpened(at=self.clock(), number=pull.number, url=pull.url, files_changed=pull.files_changed)
             )
+        self.reached("pull request opened")
         await log.say(f"Pull request #{job.pr_number}: {job.pr_url}")
         return Completed(at=self.clock())

@@ -1,0 +1,82 @@
+"""Secrets do not get out: by their value, by their shape, and in what is to be published."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent_core.domain.publish_policy import MIB, FileChange, PublishPolicy, blocked_sentence
+from agent_core.domain.secrets import REDACTED, Secrets
+
+KNOWN = "correct horse battery"
+SHAPED = [
+    "ghp_" + "a1B2" * 9,
+    "github_pat_" + "11ABCDEFG0" * 4,
+    "sk-ant-oat01-" + "x_Y-9" * 10,
+    "whsec_" + "MfKQ9r8GKYqrTwjU",
+    "AKIA" + "ABCDEFGHIJKLMNOP",
+    "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk=\n-----END OPENSSH PRIVATE KEY-----",
+]
+
+
+@given(st.text(), st.sampled_from([KNOWN, *SHAPED]), st.text())
+def test_a_secret_is_gone_wherever_it_stands(before: str, secret: str, after: str) -> None:
+    assert secret not in Secrets([KNOWN]).redact(f"{before} {secret} {after}")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Authorization: Bearer abc.def-123_456~789", f"Authorization: Bearer {REDACTED}"),
+        ("https://user:pass@example.com/x.git", f"https://{REDACTED}@example.com/x.git"),
+        ("the bearer of bad news", "the bearer of bad news"),
+        ("see https://example.com:8080/a@b", "see https://example.com:8080/a@b"),
+        ("git@github.com:org/repo.git", "git@github.com:org/repo.git"),
+        ("f0e1d2c3b4a5968778695a4b3c2d1e0f00112233", "f0e1d2c3b4a5968778695a4b3c2d1e0f00112233"),
+    ],
+)
+def test_credentials_go_and_ordinary_text_stays(text: str, expected: str) -> None:
+    assert Secrets().redact(text) == expected
+
+
+def test_a_known_value_that_is_too_short_to_be_told_apart_is_left_alone() -> None:
+    assert Secrets(["test"]).redact("the tests pass") == "the tests pass"
+
+
+@pytest.mark.parametrize("secret", [KNOWN, *SHAPED])
+def test_work_with_a_secret_in_an_added_line_is_refused_by_the_name_of_the_file(secret: str) -> None:
+    policy = PublishPolicy(secrets=Secrets([KNOWN]))
+    change = FileChange(path="config/prod.env", size=10, added=f"TOKEN={secret}\n")
+    assert policy.violations([change]) == ["config/prod.env: an added line holds a secret"]
+
+
+def test_a_file_over_the_limit_is_refused() -> None:
+    changes = [FileChange(path="big.bin", size=51 * MIB), FileChange(path="small.txt", size=50 * MIB)]
+    assert PublishPolicy().violations(changes) == ["big.bin: 51.0 MB, more than the 50 MB allowed"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "protected"),
+    [
+        (".github/**", ".github/workflows/ci.yml", True),
+        (".github/**", "src/.github/x", False),
+        ("**/secrets/*", "secrets/a", True),
+        ("**/secrets/*", "x/y/secrets/a", True),
+        ("**/secrets/*", "x/secrets/a/b", False),
+        ("*.pem", "deep/down/key.pem", True),
+        ("Makefile", "sub/Makefile", True),
+        ("/Makefile", "sub/Makefile", False),
+        ("/Makefile", "Makefile", True),
+        ("infra/*.tf", "infra/main.tf", True),
+        ("infra/*.tf", "infra/x/main.tf", False),
+    ],
+)
+def test_a_protected_path_is_refused_as_its_pattern_says(pattern: str, path: str, *, protected: bool) -> None:
+    policy = PublishPolicy(protected_paths=[pattern])
+    expected = [f"{path}: protected by {pattern}"] if protected else []
+    assert policy.violations([FileChange(path=path, size=1)]) == expected
+
+
+def test_a_long_list_of_violations_is_cut_in_the_sentence() -> None:
+    sentence = blocked_sentence([f"f{n}: too big" for n in range(30)])
+    assert sentence.startswith("The work may not be published: f0: too big; f1")
+    assert sentence.endswith("and 10 more")
