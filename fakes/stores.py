@@ -12,7 +12,7 @@ from attrs import define, evolve, field, fields
 
 from agent_core.domain.client import Client
 from agent_core.domain.delivery import Delivery, DeliveryState
-from agent_core.domain.errors import ClientExists, StaleJob, UnknownClient, UnknownJob
+from agent_core.domain.errors import ClientBusy, ClientExists, StaleJob, UnknownClient, UnknownJob
 from agent_core.domain.holds import Hold, HoldKind
 from agent_core.domain.job import RUNNING_STATES, Job, JobMessage, JobState
 from agent_core.domain.queue_policy import QueueEntry
@@ -120,12 +120,14 @@ class FakeMessageLog(MessageLog):
             return
         log = self.db.messages.setdefault(job_id, [])
         for message in messages:
+            if not message.content and message.raw is None:
+                continue
             self.db.last_message_seq += 1
             log.append(evolve(message, seq=self.db.last_message_seq))
 
     async def read(self, job_id: str, after: int = 0, limit: int | None = None) -> Sequence[JobMessage]:
         await self.db.turn()
-        found = [message for message in self.db.messages.get(job_id, ()) if message.seq > after]
+        found = [m for m in self.db.messages.get(job_id, ()) if m.seq > after and m.content]
         return tuple(evolve(message, raw=None) for message in found[:limit])
 
 
@@ -165,8 +167,12 @@ class FakeClientRepo(ClientRepo):
 
     async def delete(self, client_id: str) -> None:
         await self.db.turn()
-        if self.db.clients.pop(client_id, None) is None:
+        if client_id not in self.db.clients:
             raise UnknownClient(client_id)
+        active = [job for job in self.db.jobs.values() if job.client_id == client_id and not job.state.is_final]
+        if active:
+            raise ClientBusy(client_id, len(active))
+        del self.db.clients[client_id]
         for job_id in [job.id for job in self.db.jobs.values() if job.client_id == client_id]:
             del self.db.jobs[job_id]
             self.db.messages.pop(job_id, None)

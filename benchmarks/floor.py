@@ -1,0 +1,59 @@
+"""The same git, claude and gh steps from a plain shell script: the limit for whoever runs them as processes."""
+
+import concurrent.futures
+import subprocess
+import time
+from pathlib import Path
+
+from benchmarks.origins import ORG
+from benchmarks.run import Run
+from benchmarks.sample import Json, median
+
+SCRIPT = Path(__file__).parent / "floor.sh"
+
+
+def _clone(run: Run, name: str) -> Path:
+    bare = run.base / "floor" / f"{name}.git"
+    if not bare.exists():
+        git = ["git", "-C", str(bare)]
+        for command in (
+            ["git", "clone", "-q", "--bare", f"git@github.com:{ORG}/{name}.git", str(bare)],
+            [*git, "config", "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*"],
+            [*git, "fetch", "-q", "origin"],
+        ):
+            subprocess.run(command, env=run.environment(), check=True)
+    return bare
+
+
+def shell_floor(run: Run, mode: str, jobs: int, workers: int = 2) -> Json:
+    """Jobs a second of `literal` (the specification's commands) or `lean` (the fewest), in so many workers."""
+    bares = [_clone(run, name) for name in run.repos]
+    took: list[float] = []
+    errors: list[str] = []
+
+    def one(number: int) -> None:
+        begin = time.monotonic()
+        key = f"{mode}{workers}-{time.monotonic_ns()}-{number}"
+        command = [str(SCRIPT), mode, str(bares[number % len(bares)]), str(run.base / "floor/wt"), key]
+        done = subprocess.run(
+            command, env=run.environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            errors.append(done.stderr[-300:])
+        else:
+            took.append(time.monotonic() - begin)
+
+    one(0)  # the first one finds cold caches
+    if errors:
+        raise RuntimeError(f"floor.sh {mode}: {errors[0]}")
+    took.clear()
+    begin = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        list(pool.map(one, range(jobs)))
+    return {
+        "mode": mode,
+        "workers": workers,
+        "jobs_per_s": round(len(took) / (time.monotonic() - begin), 2),
+        "job_ms": median((t * 1000 for t in took), 1),
+        "failed": len(errors),
+    }

@@ -1,0 +1,99 @@
+"""Fills the server's database with a history: finished jobs, their messages and their callbacks, made inside SQLite.
+
+It knows this server's schema; for another server's there is --seed-cmd.
+"""
+
+import sqlite3
+import time
+from pathlib import Path
+
+from benchmarks.sample import Json
+
+CLIENTS = 8
+PROMPT = "Implement the Quotes tab on the Site detail view. Follow the patterns of the Notes tab; add tests. " * 4
+BULK = "journal_mode=OFF", "synchronous=OFF", "cache_size=-1000000", "foreign_keys=OFF", "temp_store=MEMORY"
+INDEXES = """
+SELECT name, sql FROM sqlite_master
+WHERE type = 'index' AND sql IS NOT NULL AND tbl_name IN ('jobs', 'message_groups', 'outbox')
+"""
+LAST = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ?"
+JOBS = """
+WITH RECURSIVE
+  n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < :jobs - 1),
+  m AS (SELECT i, CASE WHEN i % 50 = 0 THEN 'cancelled' WHEN i % 12 = 0 THEN 'failed' ELSE 'completed' END AS s,
+               strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-' || (:year - i * :year / :jobs + 3600) || ' seconds') AS t
+        FROM n)
+INSERT INTO jobs (seq, client_id, status, state, revision, prompt, branch_name, title, os_feature_id, os_callback_url,
+                  worktree_path, pid, started_at, agent_finished_at, completed_at, exit_code, model, num_turns,
+                  result_text, error_code, error, pr_url, pr_number, files_changed, created_at, updated_at)
+SELECT :first_job + i, printf('seedclient%02d', i % :clients), s, s, 6, :prompt, 'feature/seed-' || i,
+       'Seed job ' || i, lower(hex(randomblob(16))), 'https://os.example/hooks/' || i,
+       '/srv/worktrees/seed/job-' || i, 1000 + i % 30000, t, t, t, iif(s = 'failed', 1, 0), 'rig', 9,
+       substr(:prompt, 200), iif(s = 'failed', 'agent_failed', NULL),
+       iif(s = 'failed', 'The agent exited with code 1', NULL),
+       iif(s = 'completed', 'https://github.com/rig/seed/pull/' || i, NULL), iif(s = 'completed', i, NULL),
+       iif(s = 'completed', i % 20, NULL), t, t
+FROM m
+"""
+GROUPS = """
+INSERT INTO message_groups (first_seq, last_seq, job_seq)
+SELECT :first_line + (seq - :first_job) * :each, :first_line + (seq - :first_job + 1) * :each - 1, seq
+FROM jobs WHERE seq >= :first_job
+"""
+LINES = """
+WITH RECURSIVE p(x) AS (SELECT 0 UNION ALL SELECT x + 1 FROM p WHERE x < :each - 1)
+INSERT INTO message_lines (seq, type, at, content)
+SELECT g.first_seq + x, iif(x % 20 = 19, 1, 0), 1700000000000 + g.first_seq + x,
+       'Step ' || x || ': read src/components/site/detail.tsx and edited the tab list as asked'
+FROM message_groups AS g CROSS JOIN p WHERE g.first_seq >= :first_line
+"""
+CALLBACKS = """
+INSERT INTO outbox (id, job_id, url, event, body, created_at, next_at, state, attempts, last_status)
+SELECT 'msg_' || id, id, os_callback_url, 'job.' || status, CAST(:body AS BLOB), completed_at, completed_at,
+       'delivered', 1, 200
+FROM jobs WHERE seq >= :first_job
+"""
+
+
+def seed(database: Path, jobs: int, messages: int) -> Json:
+    """Add so many finished jobs, spread over a year, each with its share of the messages. The server must not run."""
+    begin, before = time.monotonic(), database.stat().st_size
+    db = sqlite3.connect(database, isolation_level=None)
+    (mode,) = db.execute("PRAGMA journal_mode").fetchone()
+    for pragma in BULK:
+        db.execute("PRAGMA " + pragma)
+    indexes = db.execute(INDEXES).fetchall()
+    for name, _ in indexes:
+        db.execute(f'DROP INDEX "{name}"')
+    last_job, last_line = (db.execute(LAST, (table,)).fetchone()[0] for table in ("jobs", "message_groups"))
+    values = {
+        "jobs": jobs,
+        "each": messages // jobs,
+        "first_job": last_job + 1,
+        "first_line": last_line + 1,
+        "year": 365 * 86400,
+        "clients": CLIENTS,
+        "prompt": PROMPT,
+        "body": PROMPT,
+    }
+    db.execute("BEGIN")
+    for i in range(CLIENTS):
+        db.execute(
+            "INSERT INTO clients (id, name, github_org, github_repo, directory) VALUES (?, ?, 'rig', ?, ?)",
+            (f"seedclient{i:02d}", f"Seed client {i}", f"seed{i}", f"seed{i}.git"),
+        )
+    for statement in (JOBS, GROUPS, LINES, CALLBACKS) if messages >= jobs else (JOBS, CALLBACKS):
+        db.execute(statement, values)
+    db.execute("COMMIT")
+    for _, sql in indexes:
+        db.execute(sql)
+    db.execute("PRAGMA synchronous=FULL")
+    db.execute(f"PRAGMA journal_mode={mode}")
+    counts = [db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("jobs", "message_lines")]
+    db.close()
+    return {
+        "jobs": counts[0],
+        "messages": counts[1],
+        "seconds": round(time.monotonic() - begin, 1),
+        "bytes_per_job": round((database.stat().st_size - before) / jobs),
+    }

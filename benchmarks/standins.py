@@ -1,0 +1,31 @@
+"""The stand-ins for `claude`, `gh` and `ssh`: small C programs, so that their own cost stays out of the figures."""
+
+import os
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+SOURCES = Path(__file__).parent / "standins"
+LOG, CONFIGURATION = "events.log", "standins.conf"
+
+
+class Unavailable(Exception):
+    """Something this machine needs for the benchmark is missing; the message says what and where it comes from."""
+
+
+def build(bin_folder: Path, run_folder: Path, *, with_ssh: bool) -> None:
+    """Compile them into `bin_folder`. They log to `run_folder`: compiled in, as a server may clear the environment."""
+    compiler = shlex.split(os.environ.get("CC", "cc"))
+    if shutil.which(compiler[0]) is None:
+        raise Unavailable(
+            f"the stand-ins for claude and gh are written in C and {compiler[0]} is not installed: "
+            "apt-get install gcc libc6-dev, or xcode-select --install; or name a compiler in CC"
+        )
+    bin_folder.mkdir(parents=True, exist_ok=True)
+    for tool in ("claude", "gh", "ssh") if with_ssh else ("claude", "gh"):
+        source, program = SOURCES / f"{tool}.c", bin_folder / tool
+        command = [*compiler, "-O2", f'-DRIG_DIR="{run_folder}"', str(source), "-o", str(program)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Unavailable(f"{shlex.join(command)} failed:\n{done.stderr[-2000:]}")

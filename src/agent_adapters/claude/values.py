@@ -1,0 +1,68 @@
+"""Values out of events that a program wrote: of the type asked for, or nothing. Pure."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+Event = Mapping[str, Any]
+
+
+def parse(line: str) -> Event | None:
+    """Read a line as a JSON object; None when it is none."""
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def mapping(event: Event, *path: str) -> Event:
+    """Go down the path; an empty mapping where there is none."""
+    value: Any = event
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def items(event: Event, key: str) -> Sequence[Event]:
+    """Return the mappings in the list under the key."""
+    value = event.get(key)
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def text(event: Event, key: str) -> str:
+    """Return the text under the key, fit to be stored: no lone surrogates, no NUL."""
+    value = event.get(key)
+    return tidy(value) if isinstance(value, str) else ""
+
+
+def tidy(words: str) -> str:
+    """Replace what a store of text refuses."""
+    return words.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
+def number(event: Event, key: str) -> float:
+    """Return the number under the key, finite and not negative; 0 where there is none."""
+    value = event.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0
+    try:
+        return value if math.isfinite(value) and 0 <= value < 1 << 53 else 0
+    except OverflowError:
+        return 0
+
+
+def moment(event: Event, key: str) -> datetime | None:
+    """Return the time under the key, in seconds of the epoch."""
+    seconds = number(event, key)
+    try:
+        return datetime.fromtimestamp(seconds, UTC) if seconds else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def shortened(words: str, length: int) -> str:
+    """Cut a text that is too long, and say so."""
+    return words if len(words) <= length else f"{words[:length]}… [{len(words) - length} characters more]"

@@ -1,0 +1,158 @@
+"""A job's worktree on the disk: the server's private record of it, and its registration with the bare repository.
+
+The registration is what `git worktree add` writes. It is written by hand because git's own is half there for a
+moment, in which other commands fail, and because a git that is killed in that moment leaves the repository unusable.
+Here it appears whole or not at all.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from attrs import asdict, frozen
+
+from agent_adapters.git.shape import write_whole
+
+EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+
+
+@frozen(kw_only=True)
+class Base:
+    """What a worktree was opened from; the `default` ones are the default branch's, None when it is not there."""
+
+    sha: str
+    tree: str
+    default_branch: str
+    default_sha: str | None
+    default_tree: str | None
+
+
+@frozen(kw_only=True)
+class Checkout:
+    """A job's worktree with what the server keeps of it where no agent writes.
+
+    `record` is the private directory: the facts and the index as they were right after the checkout.
+    """
+
+    path: Path
+    branch: str
+    registration: Path
+    record: Path
+
+    @property
+    def index(self) -> Path:
+        """The index as the checkout left it. Never written again, so that no trick can stay in it."""
+        return self.record / "index"
+
+    # ------------------------------------------------------------------ the record
+    def begin(self) -> None:
+        """Record that the worktree is about to be made."""
+        self.record.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.index.unlink(missing_ok=True)
+        write_whole(self.record / "facts.json", json.dumps({"branch": self.branch}))
+
+    def complete(self, base: Base) -> None:
+        """Record that the worktree is whole; give the agent's git its index."""
+        shutil.copy2(self.index, self.registration / "index")
+        write_whole(self.record / "facts.json", json.dumps({"branch": self.branch, "base": asdict(base)}))
+
+    def base(self) -> Base | None:
+        """Return what a whole worktree was opened from; None when it was never whole, or for another branch."""
+        facts = read_facts(self.record)
+        return Base(**facts["base"]) if facts.get("branch") == self.branch and facts.get("base") else None
+
+    def touch(self) -> None:
+        """Note that the worktree is in use now."""
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(self.record / "facts.json")
+
+    def used_at(self) -> datetime:
+        """Tell when the worktree was last used, as far as the disk knows."""
+        return last_change(self.path, self.record / "facts.json", self.registration)
+
+    # ------------------------------------------------------------------ the files
+    def is_lost(self, base_tree: str | None) -> bool:
+        """Whether the checkout is gone or empty, or is no directory any more."""
+        try:
+            if not stat.S_ISDIR(self.path.lstat().st_mode):
+                return True
+            with os.scandir(self.path) as entries:
+                return base_tree != EMPTY_TREE and all(entry.name == ".git" for entry in entries)
+        except OSError:
+            return True
+
+    def register(self) -> None:
+        """Make the directory, and the registration that makes it a worktree."""
+        self.path.mkdir(parents=True)
+        self._write_registration()
+        self._write_pointer()
+
+    def mend(self) -> None:
+        """Repair what the agent's git needs of an intact worktree, and take away the locks of a killed git."""
+        if not _whole(self.registration):
+            shutil.rmtree(self.registration, ignore_errors=True)
+            self._write_registration()
+        if not (self.registration / "index").is_file():
+            shutil.copy2(self.index, self.registration / "index")
+        for lock in self.registration.glob("*.lock"):
+            lock.unlink(missing_ok=True)
+        pointer = self.path / ".git"
+        if pointer.is_symlink() or not pointer.is_dir():
+            self._write_pointer()
+
+    def _write_registration(self) -> None:
+        draft = self.registration.parent.parent / f".registering-{self.registration.name}"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir()
+        (draft / "HEAD").write_text(f"ref: refs/heads/{self.branch}\n")
+        (draft / "commondir").write_text("../..\n")
+        (draft / "gitdir").write_text(f"{self.path / '.git'}\n")
+        self.registration.parent.mkdir(exist_ok=True)
+        draft.rename(self.registration)
+
+    def _write_pointer(self) -> None:
+        write_whole(self.path / ".git", f"gitdir: {self.registration}\n")
+
+
+def read_facts(record: Path) -> dict[str, Any]:
+    """Read a private record; empty when there is none that can be read."""
+    try:
+        facts = json.loads((record / "facts.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def is_broken(registration: Path) -> bool:
+    """Whether a registration is half made, so that git's commands fail on it, or its worktree is gone."""
+    with contextlib.suppress(OSError):
+        reason = (registration / "locked").read_text().strip()
+        if reason != "initializing":
+            return False
+    if not _whole(registration):
+        return True
+    return not os.path.lexists((registration / "gitdir").read_text().strip())
+
+
+def _whole(registration: Path) -> bool:
+    try:
+        head = (registration / "HEAD").read_text().strip()
+        common = (registration / "commondir").read_text().strip()
+        place = (registration / "gitdir").read_text().strip()
+    except (OSError, ValueError):
+        return False
+    return bool(common and place and head.strip("0") and not (registration / "locked").exists())
+
+
+def last_change(*paths: Path) -> datetime:
+    """Return when one of the paths was last changed; those that are not there do not count."""
+    times = [0.0]
+    for path in paths:
+        with contextlib.suppress(OSError):
+            times.append(path.lstat().st_mtime)
+    return datetime.fromtimestamp(max(times), UTC)

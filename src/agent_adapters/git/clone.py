@@ -1,0 +1,240 @@
+"""A repository on this disk: the shared bare repository, the server's own git directory for it, and their making.
+
+The server never lets git read the bare repository's own configuration, hooks and attributes, which an agent can write.
+Its own git directory has a configuration of its own and shares objects and refs by links, as git's old
+`git-new-workdir` did. The bare repository's files are nevertheless put back when they were changed, for the sake of
+the other agents and people that work with it.
+"""
+
+import asyncio
+import logging
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from attrs import define, field
+
+from agent_adapters.git.failures import failure, without_credentials
+from agent_adapters.git.process import Git, GitOutcome
+from agent_adapters.git.shape import Shape, guarded_files, restore, write_whole
+from agent_core.domain.client import Repository
+from agent_core.domain.errors import RepoStoreError
+from agent_core.ports import BareRepository
+
+_log = logging.getLogger(__name__)
+
+TRACKING = "+refs/heads/*:refs/remotes/origin/*"
+SHARED = ("objects", "refs", "packed-refs", "shallow")
+LIMIT = 120.0
+
+BARE_CONFIG = """\
+[gc]
+	auto = 0
+[maintenance]
+	auto = false
+"""
+# What the operator's ~/.gitconfig may say otherwise and must not here.
+OWN_CONFIG = (
+    BARE_CONFIG
+    + """\
+[core]
+	logAllRefUpdates = false
+	sparseCheckout = false
+	splitIndex = false
+	untrackedCache = false
+[fetch]
+	recurseSubmodules = false
+[i18n]
+	commitEncoding = UTF-8
+[protocol "ext"]
+	allow = never
+[push]
+	followTags = false
+	gpgSign = false
+	recurseSubmodules = no
+[submodule]
+	recurse = false
+"""
+)
+
+
+def _identity(url: str) -> str:
+    """What stays the same of an origin's URL when the host's alias, the scheme or the user changes: org/repo."""
+    parts = re.split(r"[/:]", url.lower().rstrip("/").removesuffix(".git"))
+    return "/".join(parts[-2:])
+
+
+@define(kw_only=True)
+class Clone:
+    """One repository's directories. `lock` is held around whatever git cannot do twice at once in one repository."""
+
+    git: Git
+    repository: Repository
+    url: str
+    bare: Path
+    private: Path
+    lock: asyncio.Lock = field(factory=asyncio.Lock)
+    shape: Shape | None = None
+    """Set once the clone is ready for use."""
+    refreshed: tuple[float, BareRepository] | None = None
+    """The last refresh: when it began (monotonic seconds), and its result."""
+
+    @property
+    def name(self) -> str:
+        """The repository as people know it."""
+        return f"{self.repository.org}/{self.repository.name}"
+
+    @property
+    def own_git_dir(self) -> Path:
+        """The git directory that the server's commands run in."""
+        return self.private / "git"
+
+    def registration(self, job_id: str) -> Path:
+        """Where the bare repository keeps what git knows of a job's worktree."""
+        return self.bare / "worktrees" / job_id
+
+    def exists(self) -> bool:
+        """Whether the bare repository is there."""
+        return (self.bare / "HEAD").is_file()
+
+    def is_of(self, url: str) -> bool:
+        """Whether this clone is of the repository at the URL."""
+        return _identity(self.url) == _identity(url)
+
+    async def run(
+        self,
+        *arguments: str,
+        limit: float = LIMIT,
+        env: Mapping[str, str] | None = None,
+        stdin: bytes | None = None,
+    ) -> GitOutcome:
+        """Run git in the server's own git directory."""
+        return await self.git.run(*arguments, git_dir=self.own_git_dir, limit=limit, env=env, stdin=stdin)
+
+    async def use(self) -> None:
+        """Make an existing bare repository ready for use, and put back what an agent changed in it. Under the lock.
+
+        Raises RepoStoreError with `clone_failed` for what is no clone of this repository.
+        """
+        if self.shape is None:
+            stored = await asyncio.to_thread(Shape.load, self.private / "shape.json")
+            if stored is not None:
+                await self._put_back(stored)
+            if stored is None or stored.url != self.url:
+                stored = await self._adopt(made_here=stored is not None and stored.made_here)
+            await self._make_own_git_dir()
+            self.shape = stored
+        else:
+            await self._put_back(self.shape)
+
+    @asynccontextmanager
+    async def drafting(self) -> AsyncIterator[Path]:
+        """Make a bare repository to be filled, which takes its place when the block ends well. Under the lock."""
+        self.shape = None
+        draft = await asyncio.to_thread(self._draft)
+        try:
+            await self._init(draft)
+            await asyncio.to_thread(_append, draft / "config", _remote(self.url) + BARE_CONFIG)
+            yield draft
+            await asyncio.to_thread(draft.chmod, 0o755)
+            await asyncio.to_thread(draft.rename, self.bare)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
+        await self._adopt(made_here=True)
+
+    def _draft(self) -> Path:
+        """Make room for a clone, and take away what a killed one left."""
+        if self.bare.is_file() or (self.bare.is_dir() and any(self.bare.iterdir())):
+            raise RepoStoreError(
+                f"{self.bare} is needed for the clone of {self.name} but is no repository: move it away",
+                code="clone_failed",
+            )
+        self.bare.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for left in self.bare.parent.glob(f".{self.bare.name}.*"):
+            shutil.rmtree(left, ignore_errors=True)
+        shutil.rmtree(self.private / "git", ignore_errors=True)
+        (self.private / "shape.json").unlink(missing_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f".{self.bare.name}.", dir=self.bare.parent))
+
+    def try_it(self) -> str:
+        """Tell a person what to try when the origin cannot be reached."""
+        return f"try `git ls-remote {without_credentials(self.url)}` as the user that the server runs as"
+
+    async def _put_back(self, shape: Shape) -> None:
+        changed = await asyncio.to_thread(restore, self.bare, shape)
+        if changed:
+            _log.warning("%s was changed by somebody and put back: %s", self.bare, ", ".join(changed))
+
+    async def _adopt(self, *, made_here: bool) -> Shape:
+        """Give a bare repository, whoever made it, the remote that is needed, and remember its shape."""
+        config = str(self.bare / "config")
+        listed = await self.run("config", "--file", config, "--list", "-z")
+        settings: dict[str, list[str]] = {}
+        for entry in os.fsdecode(listed.out).split("\0"):
+            key, _, value = entry.partition("\n")
+            settings.setdefault(key, []).append(value)
+        url = settings.get("remote.origin.url", [""])[-1]
+        if not listed.ok or _identity(url) != _identity(self.url):
+            found = f"has the origin {without_credentials(url)}" if url else "is no bare clone with an origin"
+            raise RepoStoreError(
+                f"{self.bare} is needed for {self.name} but {found}: move it away or give the client another directory",
+                code="clone_failed",
+            )
+        if "remote.origin.promisor" in settings:
+            raise RepoStoreError(f"{self.bare} is a partial clone, which lacks files: delete it", code="clone_failed")
+        wanted = {"remote.origin.url": self.url, "remote.origin.fetch": TRACKING, "gc.auto": "0"}
+        for key, value in wanted.items():
+            if settings.get(key) != [value]:
+                await self._configure("--replace-all", key, value)
+        if "remote.origin.mirror" in settings:
+            await self._configure("--unset-all", "remote.origin.mirror")
+        shape = Shape(url=self.url, made_here=made_here, files=await asyncio.to_thread(guarded_files, self.bare))
+        await asyncio.to_thread(self.private.mkdir, mode=0o700, parents=True, exist_ok=True)
+        await asyncio.to_thread(shape.save, self.private / "shape.json")
+        return shape
+
+    async def _configure(self, *arguments: str) -> None:
+        config = str(self.bare / "config")
+        outcome = await self.run("config", "--file", config, *arguments)
+        if not outcome.ok:
+            raise failure(f"{config} could not be repaired", outcome, "clone_failed")
+
+    async def _make_own_git_dir(self) -> None:
+        """Make the server's own git directory afresh: once per life, so that nothing old or tampered stays."""
+        draft = self.private / "git.draft"
+        await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
+        await self._init(draft)
+        await asyncio.to_thread(self._link_up, draft)
+
+    def _link_up(self, draft: Path) -> None:
+        _append(draft / "config", _remote(self.url) + OWN_CONFIG)
+        for name in ("objects", "refs"):
+            shutil.rmtree(draft / name)
+        for name in SHARED:
+            (draft / name).symlink_to(self.bare / name)
+        shutil.rmtree(self.own_git_dir, ignore_errors=True)
+        draft.rename(self.own_git_dir)
+
+    async def _init(self, path: Path) -> None:
+        # Without a template no sample hooks come in; git finds out about the disk (case, links) by itself.
+        made = await self.git.run("init", "--quiet", "--bare", "--template=", git_dir=path, limit=LIMIT)
+        if not made.ok:
+            raise failure(f"{path} could not be made", made, "clone_failed")
+
+
+def fetching(url: str, *refspecs: str) -> tuple[str, ...]:
+    """The arguments of a fetch that touches nothing but the refs named."""
+    return ("fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--", url, *refspecs)
+
+
+def _remote(url: str) -> str:
+    quoted = url.replace("\\", "\\\\").replace('"', '\\"')
+    return f'[remote "origin"]\n\turl = "{quoted}"\n\tfetch = {TRACKING}\n'
+
+
+def _append(path: Path, text: str) -> None:
+    write_whole(path, path.read_text() + text)

@@ -1,0 +1,181 @@
+"""The origin of a repository: fetching from it, pushing to it, and which of its branches is the default one."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from attrs import define, field, frozen
+
+from agent_adapters.git.checkout import Base
+from agent_adapters.git.clone import LIMIT, TRACKING, Clone, fetching
+from agent_adapters.git.failures import failure, held_locks, is_network_trouble
+from agent_adapters.git.process import Git, GitOutcome
+
+FETCH_LIMIT = 600.0
+PUSH_LIMIT = 300.0
+PAUSES = (1.0, 4.0)
+"""Seconds before the second and the third try."""
+STALE_LOCK = 60.0
+"""Seconds after which a lock on a ref belongs to nobody: git holds one for milliseconds."""
+HEAD_REF = "refs/agent/origin-head"
+ORIGIN_HEAD = "refs/remotes/origin/HEAD"
+_SSH = "ssh -oBatchMode=yes -oConnectTimeout=10 -oServerAliveInterval=15 -oServerAliveCountMax=3"
+
+Sleep = Callable[[float], Awaitable[None]]
+Run = Callable[..., Awaitable[GitOutcome]]
+"""`Git.run` with its git directory."""
+
+
+@frozen(kw_only=True)
+class PushResult:
+    """What the origin did with a push: `flag` is git's ('!' for a rejection), `reason` is its word for it."""
+
+    flag: str
+    reason: str
+    outcome: GitOutcome
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the commit is at the origin now."""
+        return self.outcome.ok and self.flag in ("*", " ", "=")
+
+    @property
+    def overtaken(self) -> bool:
+        """Whether the branch at the origin has commits that the pushed one lacks."""
+        return self.flag == "!" and ("fetch first" in self.reason or "non-fast-forward" in self.reason)
+
+
+@define
+class Origin:
+    """Talks to origins. Trouble of the network is tried again; everything else is the caller's to judge."""
+
+    git: Git
+    sleep: Sleep
+    _started: float = field(factory=time.time, init=False)
+    _prompts: Mapping[str, str] | None = field(default=None, init=False)
+
+    async def fill(self, clone: Clone, draft: Path) -> None:
+        """Fetch everything into a new bare repository."""
+        run = partial(self.git.run, git_dir=draft)
+        fetched = await self._try(run, draft, fetching(clone.url, TRACKING), FETCH_LIMIT)
+        if not fetched.ok:
+            raise failure(f"{clone.name} could not be cloned", fetched, "clone_failed", clone.try_it())
+
+    async def fetch(self, clone: Clone) -> str | None:
+        """Bring the tracking branches up to date and return the default branch. Under the lock."""
+        candidates: list[str] = []
+        known = None
+        fetched = await self._on(clone, fetching(clone.url, TRACKING, f"+HEAD:{HEAD_REF}"), FETCH_LIMIT)
+        if not fetched.ok and "couldn't find remote ref HEAD" in fetched.err:
+            fetched = await self._on(clone, fetching(clone.url, TRACKING), FETCH_LIMIT)
+        elif fetched.ok:
+            candidates, known = await self._at_head(clone)
+        if not fetched.ok:
+            raise failure(f"{clone.name} could not be fetched", fetched, "fetch_failed", clone.try_it())
+        # The commit at the origin's HEAD names the default branch, unless several branches are at that commit.
+        default = candidates[0] if len(candidates) == 1 else await self._ask_default(clone)
+        if default is not None and default != known:
+            await self.patiently(clone, "symbolic-ref", ORIGIN_HEAD, f"refs/remotes/origin/{default}")
+        return default
+
+    async def fetch_branch(self, clone: Clone, branch: str) -> tuple[str, str] | None:
+        """Bring one tracking branch up to date; return its commit and tree, None when it is not at the origin."""
+        refspec = f"+refs/heads/{branch}:refs/remotes/origin/{branch}"
+        fetched = await self._on(clone, fetching(clone.url, refspec), FETCH_LIMIT)
+        return (await self.trees(clone, branch)).get(branch) if fetched.ok else None
+
+    async def trees(self, clone: Clone, *branches: str) -> dict[str, tuple[str, str]]:
+        """Return commit and tree of these tracking branches, and of those that have them as a folder."""
+        prefix = "refs/remotes/origin/"
+        names = [f"{prefix}{branch}" for branch in branches]
+        listed = await clone.run("for-each-ref", "--format=%(objectname) %(tree) %(refname)", *names)
+        refs = [line.split(" ") for line in listed.lines]
+        return {name.removeprefix(prefix): (sha, tree) for sha, tree, name in refs}
+
+    async def is_ahead(self, clone: Clone, base: Base) -> bool:
+        """Whether a commit has work that the default branch, as last fetched, has not."""
+        default = (await self.trees(clone, base.default_branch)).get(base.default_branch)
+        if default is None:
+            return True
+        if base.sha == default[0] or base.tree == default[1]:
+            return False
+        contained = await clone.run("merge-base", "--is-ancestor", base.sha, default[0])
+        return not contained.ok
+
+    async def push(self, clone: Clone, commit: str, branch: str) -> PushResult:
+        """Push a commit to a branch, never by force."""
+        arguments = ("push", "--porcelain", "--no-follow-tags", "--", clone.url, f"{commit}:refs/heads/{branch}")
+        pushed = await self._on(clone, arguments, PUSH_LIMIT)
+        told = [line.split("\t") for line in pushed.lines if line.count("\t") == 2]
+        flag, _, reason = told[0] if told else ("", "", "")
+        return PushResult(flag=flag, reason=reason, outcome=pushed)
+
+    async def _at_head(self, clone: Clone) -> tuple[list[str], str | None]:
+        """Return the branches at the commit of the origin's HEAD, and the default branch as it is known here."""
+        arguments = ("for-each-ref", f"--points-at={HEAD_REF}", "--format=%(refname) %(symref)", "refs/remotes/origin")
+        listed = await clone.run(*arguments)
+        prefix = "refs/remotes/origin/"
+        refs = [line.partition(" ") for line in listed.lines]
+        known = [target.removeprefix(prefix) for name, _, target in refs if name == ORIGIN_HEAD]
+        return [name.removeprefix(prefix) for name, _, target in refs if not target], known[0] if known else None
+
+    async def _ask_default(self, clone: Clone) -> str | None:
+        asked = await self._on(clone, ("ls-remote", "--symref", "--", clone.url, "HEAD"), FETCH_LIMIT)
+        if not asked.ok:
+            raise failure(f"{clone.name} could not be fetched", asked, "fetch_failed", clone.try_it())
+        for line in asked.lines:
+            if line.startswith("ref: refs/heads/"):
+                return line.removeprefix("ref: refs/heads/").split("\t")[0]
+        return None
+
+    async def patiently(self, clone: Clone, *arguments: str, stdin: bytes | None = None) -> GitOutcome:
+        """Run a command that changes refs; a lock that an agent's git holds is waited for, a dead one's taken away."""
+        return await self._try(partial(clone.run, stdin=stdin), clone.bare, arguments, LIMIT)
+
+    async def _on(self, clone: Clone, arguments: tuple[str, ...], limit: float) -> GitOutcome:
+        return await self._try(clone.run, clone.bare, arguments, limit)
+
+    async def _try(self, run: Run, bare: Path, arguments: tuple[str, ...], limit: float) -> GitOutcome:
+        env = await self._no_prompts(run)
+        pauses = iter(PAUSES)
+        while True:
+            outcome = await run(*arguments, limit=limit, env=env)
+            locks = held_locks(outcome)
+            if outcome.ok or not (locks or is_network_trouble(outcome)):
+                return outcome
+            if await asyncio.to_thread(self._take_away, locks, bare):
+                continue
+            pause = next(pauses, None)
+            if pause is None:
+                return outcome
+            await self.sleep(pause)
+
+    def _take_away(self, locks: list[str], bare: Path) -> bool:
+        """Remove the locks of a git that was killed and say whether there were any; one that may be alive is left."""
+        removed = False
+        for lock in locks:
+            # git names the lock beside a link, but makes it beside what the link leads to.
+            place = Path(f"{Path(lock.removesuffix('.lock')).resolve()}.lock")
+            with contextlib.suppress(FileNotFoundError):
+                made = place.lstat().st_mtime
+                dead = made <= self._started or time.time() - made >= STALE_LOCK
+                if dead and place.is_relative_to(bare.resolve()):
+                    place.unlink()
+                    removed = True
+        return removed
+
+    async def _no_prompts(self, run: Run) -> Mapping[str, str]:
+        """Variables that keep ssh and git from asking anybody, unless the operator said how to connect."""
+        if self._prompts is None:
+            asked = await run("config", "--get-regexp", r"^core\.(sshcommand|askpass)$", limit=LIMIT, env={})
+            configured = {line.split(" ")[0].lower() for line in asked.lines}
+            prompts = {}
+            if not self.git.environ.keys() & {"GIT_SSH", "GIT_SSH_COMMAND"} and "core.sshcommand" not in configured:
+                prompts["GIT_SSH_COMMAND"] = _SSH
+            if "GIT_ASKPASS" not in self.git.environ and "core.askpass" not in configured:
+                prompts["GIT_ASKPASS"] = "true"
+            self._prompts = prompts
+        return self._prompts

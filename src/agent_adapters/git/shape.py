@@ -1,0 +1,120 @@
+"""What in a bare repository could make git run something, as the server left it, and its restoration."""
+
+import contextlib
+import json
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from attrs import asdict, field, frozen
+
+MAX_SIZE = 1_000_000
+
+
+@frozen(kw_only=True)
+class GuardedFile:
+    """A file's content (one character per byte), and whether it may be executed."""
+
+    text: str
+    executable: bool = False
+
+
+@frozen(kw_only=True)
+class Shape:
+    """The origin's URL, whether the server made the clone itself, and the guarded files by relative path."""
+
+    url: str
+    made_here: bool
+    files: dict[str, GuardedFile] = field(factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Store it so that a crash leaves the old one or the new one."""
+        write_whole(path, json.dumps(asdict(self)))
+
+    @classmethod
+    def load(cls, path: Path) -> "Shape | None":
+        """Read it back; None when there is none that can be read."""
+        try:
+            stored = json.loads(path.read_text())
+            files = {name: GuardedFile(**content) for name, content in stored["files"].items()}
+            return cls(url=stored["url"], made_here=stored["made_here"], files=files)
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+
+def guarded_files(bare: Path) -> dict[str, GuardedFile]:
+    """Read the guarded files of a bare repository as they are now."""
+    return {name: content for name, content in _guarded(bare) if content is not None}
+
+
+def restore(bare: Path, shape: Shape) -> list[str]:
+    """Put the guarded files back as they were; return the names of those that differed."""
+    found = dict(_guarded(bare))
+    differing = sorted(
+        name
+        for name in found.keys() | shape.files.keys()
+        if name not in found or found[name] is None or found[name] != shape.files.get(name)
+    )
+    for name in differing:
+        _clear(bare / name)
+    for name in differing:
+        if name in shape.files:
+            path, wanted = bare / name, shape.files[name]
+            if path.parent.is_symlink():
+                path.parent.unlink()
+            path.parent.mkdir(exist_ok=True)
+            write_whole(path, wanted.text, encoding="latin-1", mode=0o755 if wanted.executable else 0o644)
+    return differing
+
+
+def _clear(path: Path) -> None:
+    """Remove whatever is at the path, unless a link on the way leads it out of the repository."""
+    if path.parent.is_symlink():
+        return
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            path.unlink()
+
+
+def _guarded(bare: Path) -> Iterator[tuple[str, GuardedFile | None]]:
+    """Yield the guarded files; None for what is neither a plain file nor a directory where one should be."""
+    yield from _at(bare, "config")
+    yield from _at(bare, "config.worktree")
+    if not (bare / "info").is_symlink():
+        yield from _at(bare, "info/attributes")
+    if (bare / "hooks").is_symlink() or not (bare / "hooks").is_dir():
+        yield from _at(bare, "hooks")
+    else:
+        for folder, folders, names in os.walk(bare / "hooks"):
+            links = [name for name in folders if (Path(folder) / name).is_symlink()]
+            for name in names + links:
+                yield from _at(bare, str((Path(folder) / name).relative_to(bare)))
+
+
+def _at(bare: Path, name: str) -> Iterator[tuple[str, GuardedFile | None]]:
+    path = bare / name
+    try:
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_SIZE:
+            yield name, None
+        else:
+            yield (
+                name,
+                GuardedFile(text=path.read_bytes().decode("latin-1"), executable=bool(status.st_mode & stat.S_IXUSR)),
+            )
+    except (FileNotFoundError, NotADirectoryError):
+        return
+
+
+def write_whole(path: Path, text: str, *, encoding: str = "utf-8", mode: int = 0o644) -> None:
+    """Write a file so that others see the old one or the new one, and links are replaced, not followed."""
+    fresh = path.with_name(f".{path.name}.fresh")
+    fresh.unlink(missing_ok=True)
+    with fresh.open("x", encoding=encoding, newline="") as file:
+        file.write(text)
+    fresh.chmod(mode)
+    fresh.replace(path)

@@ -1,0 +1,122 @@
+"""From a worktree's files to a tree object: what `git add -A` does, with the server's own index and configuration.
+
+Only the files count. Nothing of an agent's own `.git` is looked at, and git is kept out of nested repositories, whose
+configuration would otherwise run filters in the server's hands.
+"""
+
+import asyncio
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import define, field
+
+from agent_adapters.git.checkout import Checkout
+from agent_adapters.git.clone import Clone
+from agent_adapters.git.failures import failure
+from agent_adapters.git.process import GitOutcome
+from agent_core.domain.errors import RepoStoreError
+
+_NO_COMMIT = re.compile(r"'(.+?)/?' does not have a commit checked out")
+_GITLINK_MODE = b"\x00\x00\xe0\x00"
+"""How mode 160000 stands in an index file, in every version of its format."""
+
+
+@define
+class Staging:
+    """Stages one worktree. `dropped` are the nested repositories that a lenient staging left out."""
+
+    clone: Clone
+    checkout: Checkout
+    dropped: list[str] = field(factory=list, init=False)
+
+    @property
+    def _index(self) -> Path:
+        return self.checkout.record / "index.now"
+
+    async def tree(self, base_sha: str, *, lenient: bool = False) -> str:
+        """Store the worktree's files and return their tree.
+
+        A nested repository raises RepoStoreError `nested_repository`, or is left out when `lenient`; so is then
+        what cannot be read.
+        """
+        await self._start_index(base_sha)
+        links = await self._gitlinks()
+        submodules = [path for path in links if await asyncio.to_thread(self._has_repository, path)]
+        without = [f":(top,literal,exclude){path}" for path in submodules]
+        ignoring = ["--ignore-errors"] if lenient else []
+        added = await self._git("add", "-A", *ignoring, "--", ":/", *without)
+        if not added.ok and not (lenient and added.status == 1):
+            raise self._add_failure(added)
+        self.dropped += _NO_COMMIT.findall(added.err)
+        for path in submodules:
+            await self._note_submodule(path, links[path])
+        nested = sorted((await self._gitlinks()).keys() - links.keys())
+        if nested and not lenient:
+            raise _nested(nested)
+        if nested:
+            await self._must("update-index", "--force-remove", "-z", "--stdin", stdin=_nul_separated(nested))
+            self.dropped += nested
+        return (await self._must("write-tree")).lines[0]
+
+    async def _start_index(self, base_sha: str) -> None:
+        lock = self._index.with_name(f"{self._index.name}.lock")
+        await asyncio.to_thread(lock.unlink, missing_ok=True)
+        try:
+            await asyncio.to_thread(shutil.copy2, self.checkout.index, self._index)
+        except FileNotFoundError:
+            await asyncio.to_thread(self._index.parent.mkdir, mode=0o700, parents=True, exist_ok=True)
+            await asyncio.to_thread(self._index.unlink, missing_ok=True)
+            await self._must("read-tree", base_sha)
+
+    async def _gitlinks(self) -> Mapping[str, str]:
+        """Return the index's gitlinks, path to commit. Most repositories have none, and then git is not asked."""
+        if _GITLINK_MODE not in await asyncio.to_thread(self._index.read_bytes):
+            return {}
+        listed = await self._must("ls-files", "--stage", "-z")
+        entries = [entry.partition("\t") for entry in os.fsdecode(listed.out).split("\0") if entry]
+        return {path: facts.split()[1] for facts, _, path in entries if facts.startswith("160000 ")}
+
+    def _has_repository(self, path: str) -> bool:
+        return os.path.lexists(self.checkout.path / path / ".git")
+
+    async def _note_submodule(self, path: str, known: str) -> None:
+        """Take over the commit that the agent checked out in a submodule.
+
+        The name alone is read: to look for the object could make git fetch it as the submodule's configuration says.
+        """
+        place = self.checkout.path / path / ".git"
+        if place.is_file():
+            place = (place.parent / place.read_text().removeprefix("gitdir:").strip()).resolve()
+        head = await self.clone.git.run("rev-parse", "--verify", "-q", "HEAD", git_dir=place, limit=120)
+        if head.ok and head.lines[0] != known:
+            await self._must("update-index", "--cacheinfo", f"160000,{head.lines[0]},{path}")
+
+    def _add_failure(self, added: GitOutcome) -> RepoStoreError:
+        found = _NO_COMMIT.findall(added.err)
+        return _nested(found) if found else failure("The work could not be committed", added, "worktree_failed")
+
+    async def _git(self, *arguments: str, stdin: bytes | None = None) -> GitOutcome:
+        env = {"GIT_WORK_TREE": str(self.checkout.path), "GIT_INDEX_FILE": str(self._index)}
+        return await self.clone.run(*arguments, env=env, stdin=stdin)
+
+    async def _must(self, *arguments: str, stdin: bytes | None = None) -> GitOutcome:
+        outcome = await self._git(*arguments, stdin=stdin)
+        if not outcome.ok:
+            raise failure("The work could not be committed", outcome, "worktree_failed")
+        return outcome
+
+
+def _nested(paths: list[str]) -> RepoStoreError:
+    named = ", ".join(repr(path) for path in paths[:5])
+    return RepoStoreError(
+        f"The agent left a Git repository of its own in {named}: its files cannot become part of this repository. "
+        "Ask for plain files or a submodule, and retry the job",
+        code="nested_repository",
+    )
+
+
+def _nul_separated(paths: list[str]) -> bytes:
+    return b"".join(os.fsencode(path) + b"\0" for path in paths)

@@ -1,0 +1,82 @@
+"""Directories on their way out: renamed away at once, deleted in the background, slowly."""
+
+import contextlib
+import errno
+import logging
+import os
+import shutil
+import stat
+import threading
+import time
+from pathlib import Path
+from uuid import uuid4
+
+from attrs import define, field
+
+_log = logging.getLogger(__name__)
+
+BATCH = 200
+PAUSE = 0.01
+"""Seconds after each batch: to delete a large tree at full speed was seen to make checkouts ten times slower."""
+
+
+@define
+class Trash:
+    """The trash folder of a root directory; it must be on the same disk as what is put into it.
+
+    What the process could not delete before its end is deleted by a later `empty`.
+    """
+
+    folder: Path
+    _one_at_a_time: threading.Lock = field(factory=threading.Lock, init=False)
+
+    def put(self, path: Path) -> bool:
+        """Take the directory (or whatever is at the path) away.
+
+        False when nothing is there, or when a link on the way leads out of the root.
+        """
+        if not os.path.lexists(path) or not path.parent.resolve().is_relative_to(self.folder.parent.resolve()):
+            return False
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            path.rename(self.folder / f"{path.name}-{uuid4().hex}")
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            shutil.rmtree(path)
+        return True
+
+    def empty_in_background(self) -> None:
+        """Delete what is in the trash in a thread that does not hold up the process's end."""
+        threading.Thread(target=self.empty, name="trash", daemon=True).start()
+
+    def empty(self) -> None:
+        """Delete what is in the trash. One deletion goes on at a time; what cannot be deleted is logged and left."""
+        with self._one_at_a_time, contextlib.suppress(FileNotFoundError):
+            for path in sorted(self.folder.iterdir()):
+                try:
+                    _delete(path)
+                except OSError as error:
+                    _log.warning("%s could not be deleted: %s", path, error)
+
+
+def _delete(path: Path) -> None:
+    """Delete a tree without following links. Directories that were made read-only are opened first."""
+    directories = [path]
+    count = 0
+    for directory in directories:
+        if not stat.S_ISDIR(directory.lstat().st_mode):
+            directory.unlink()
+            return
+        directory.chmod(0o700)
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    directories.append(Path(entry.path))
+                else:
+                    Path(entry.path).unlink()
+                count += 1
+                if count % BATCH == 0:
+                    time.sleep(PAUSE)
+    for directory in reversed(directories):
+        directory.rmdir()

@@ -1,0 +1,76 @@
+"""The database file, opened and closed as one."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from itertools import cycle
+from pathlib import Path
+from typing import Self
+
+from agent_adapters.sqlite.connection import Parameters, Row, connect, fetch
+from agent_adapters.sqlite.errors import DatabaseError, spoken
+from agent_adapters.sqlite.migrations import migrate, steps
+from agent_adapters.sqlite.private_file import locked, make_private
+from agent_adapters.sqlite.writer import Operation, T, Writer
+
+_READERS = 2
+
+
+class Database:
+    """An SQLite file for one server at a time, used inside `async with`.
+
+    Entering makes the file (mode 0600, its folder 0700) or brings it to today's schema, and raises DatabaseError with
+    the codes `database_locked`, `database_newer`, `database_corrupt` or `database_unusable`. Leaving waits until all
+    writes that were handed in are on the disk or have failed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._opened: AsyncExitStack | None = None
+
+    async def __aenter__(self) -> Self:
+        path = await asyncio.to_thread(self.path.resolve)
+        async with AsyncExitStack() as stack:
+            stack.enter_context(spoken(self.path))
+            await asyncio.to_thread(make_private, path)
+            stack.enter_context(locked(path))
+            connection = await connect(path)
+            stack.push_async_callback(connection.close)
+            await migrate(connection, path, steps())
+            readers = [await connect(path, read_only=True) for _ in range(_READERS)]
+            for reader in readers:
+                stack.push_async_callback(reader.close)
+            self._writer = Writer(connection, path)
+            stack.push_async_callback(self._writer.close)
+            self._readers = cycle(readers)
+            self._opened = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        if self._opened is None:
+            return
+        closing = asyncio.ensure_future(self._opened.aclose())
+        self._opened = None
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            await closing  # a connection that is left open keeps the process from ending
+            raise
+
+    async def read(self, sql: str, parameters: Parameters = ()) -> list[Row]:
+        """Run one query over what has been written until now. Raises DatabaseError."""
+        self._check_open()
+        with spoken(self.path):
+            return await fetch(next(self._readers), sql, parameters)
+
+    async def write(self, operation: Operation[T]) -> T:
+        """Run the operation and return its result once it is on the disk. Raises what it raises, and DatabaseError."""
+        return await self.submit(operation)
+
+    def submit(self, operation: Operation[T]) -> "asyncio.Future[T]":
+        """Hand in an operation, as `Writer.submit` says."""
+        self._check_open()
+        return self._writer.submit(operation)
+
+    def _check_open(self) -> None:
+        if self._opened is None:
+            raise DatabaseError(f"The database {self.path} is not open: enter it first", code="database_closed")

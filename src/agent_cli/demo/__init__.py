@@ -1,0 +1,1 @@
+"""`agent-server demo`: one job on the real server, from POST /jobs to the verified callback, on this machine alone."""

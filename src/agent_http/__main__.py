@@ -1,0 +1,8 @@
+"""`python -m agent_http`: the server alone."""
+
+import os
+import sys
+
+from agent_http.server import serve
+
+sys.exit(serve(os.environ))

@@ -1,0 +1,51 @@
+"""The routes about clients."""
+
+from collections.abc import Sequence
+
+import attrs
+from msgspec import UNSET
+
+from agent_core.use_cases.clients import ClientChange, ClientRequest, Clients
+from agent_http.route import Route
+from agent_http.schema import (
+    ClientCreated,
+    ClientDeleted,
+    ClientDetail,
+    ClientItem,
+    ClientList,
+    ClientPatch,
+    NewClient,
+    RemovalQuery,
+    fill,
+)
+
+
+def clients_routes(clients: Clients) -> Sequence[Route]:
+    """Make the routes over these use cases."""
+
+    async def list_clients() -> ClientList:
+        return ClientList(clients=[fill(ClientItem, view.client, view) for view in await clients.all()])
+
+    async def get_client(client_id: str) -> ClientDetail:
+        details = await clients.get(client_id)
+        return fill(ClientDetail, details.client, details)
+
+    async def create_client(body: NewClient) -> ClientCreated:
+        made = await clients.create(fill(ClientRequest, body))
+        return fill(ClientCreated, made.client, made, repo_cloned=True)
+
+    async def update_client(client_id: str, body: ClientPatch) -> ClientDetail:
+        given = attrs.asdict(body, filter=lambda _, value: value is not UNSET)
+        details = await clients.update(client_id, ClientChange(**given))
+        return fill(ClientDetail, details.client, details)
+
+    async def delete_client(client_id: str, query: RemovalQuery) -> ClientDeleted:
+        return ClientDeleted(deleted=True, repo_removed=await clients.delete(client_id, remove_repo=query.remove_repo))
+
+    return [
+        Route("GET", "/clients", list_clients),
+        Route("POST", "/clients", create_client, status=201, location="/clients/{id}"),
+        Route("GET", "/clients/{client_id}", get_client),
+        Route("PATCH", "/clients/{client_id}", update_client),
+        Route("DELETE", "/clients/{client_id}", delete_client),
+    ]

@@ -1,0 +1,151 @@
+"""The container: which adapter stands at which port, as the settings say."""
+
+import hashlib
+import logging
+import sys
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
+from shutil import disk_usage
+
+from dependency_injector import containers, providers
+
+from agent_adapters.claude import ClaudeCodeAgent
+from agent_adapters.git import GitRepoStore
+from agent_adapters.github import GhPRHost
+from agent_adapters.job_logs import JobLogFiles
+from agent_adapters.processes import end_leftovers
+from agent_adapters.rehearsal import REHEARSAL_COMMAND, LocalPRHost
+from agent_adapters.sqlite import (
+    Database,
+    SqliteClientRepo,
+    SqliteHoldRepo,
+    SqliteJobRepo,
+    SqliteMessageLog,
+    SqliteOutbox,
+)
+from agent_adapters.webhook import AddressPolicy, SignatureFormat, SignedWebhook, Signer, callback_url_problem
+from agent_core.app import AgentCore
+from agent_core.use_cases.config import CoreConfig
+from agent_http.app import make_app
+from agent_http.settings import Settings, known_secrets
+
+log = logging.getLogger(__name__)
+
+
+def server_id(database: Path) -> str:
+    """Name the server by its database: its next start has the same name."""
+    return hashlib.sha256(str(database.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def free_bytes(directories: Iterable[Path]) -> int:
+    """Return the free space of the disk that has the least of it; a directory that is gone says nothing."""
+    least = sys.maxsize
+    for directory in directories:
+        with suppress(OSError):
+            least = min(least, disk_usage(directory).free)
+    return least
+
+
+@asynccontextmanager
+async def without_leftovers(name: str) -> AsyncIterator[None]:
+    """End what a former run of this server left behind, before the first job starts."""
+    ended = await end_leftovers(name)
+    if ended:
+        log.warning("ended %d process(es) that a former server left behind", len(ended))
+    yield
+
+
+class Container(containers.DeclarativeContainer):
+    """One server. Every constructor is synchronous; the application enters and leaves the lifetimes."""
+
+    settings = providers.Dependency(instance_of=Settings)
+    environ = providers.Dependency(instance_of=Mapping)  # type: ignore[type-abstract]
+    address = providers.Dependency(instance_of=tuple)
+    """Host and port that the server listens on."""
+    _set = settings.provided
+
+    name = providers.Singleton(server_id, _set.db)
+    database = providers.Singleton(Database, _set.db)
+    agent = providers.Singleton(
+        ClaudeCodeAgent,
+        environ,
+        command=providers.Selector(
+            _set.code_agent,
+            claude=providers.Object(("claude",)),
+            rehearsal=providers.Object(REHEARSAL_COMMAND),
+        ),
+        permission_mode=_set.permission_mode,
+        allowed_tools=_set.allowed_tools,
+        repo_trust=_set.repo_trust,
+        model=_set.model,
+        max_turns=_set.max_turns,
+        extra_args=_set.claude_args,
+        pass_env=_set.pass_env,
+        server_id=name,
+        job_timeout=_set.job_timeout.total_seconds.call(),
+        silence_timeout=_set.silence_timeout.total_seconds.call(),
+        result_grace=_set.result_grace.total_seconds.call(),
+    )
+    repos = providers.Singleton(
+        GitRepoStore,
+        _set.repos_dir,
+        _set.worktrees_dir,
+        _set.private_dir,
+        _set.git_remote,
+        _set.git_author,
+        environ=environ,
+    )
+    prs = providers.Selector(
+        _set.pr_host,
+        github=providers.Singleton(GhPRHost, environ=environ),
+        local=providers.Singleton(LocalPRHost, _set.pulls_dir, _set.git_remote),
+    )
+    callback_policy = providers.Singleton(
+        AddressPolicy,
+        allow_private=_set.on_loopback,
+        allowed_networks=_set.callback_allowed_networks,
+        allow_http=_set.callback_allow_http,
+        own=address,
+    )
+    notifier = providers.Singleton(
+        SignedWebhook,
+        providers.Singleton(
+            Signer,
+            _set.webhook_secret,
+            _set.webhook_secret_old,
+            providers.Factory(SignatureFormat, _set.webhook_signature_format),
+        ),
+        callback_policy,
+    )
+    core = providers.Singleton(
+        AgentCore,
+        jobs=providers.Singleton(SqliteJobRepo, database),
+        messages=providers.Singleton(JobLogFiles, providers.Singleton(SqliteMessageLog, database), _set.job_logs_dir),
+        clients=providers.Singleton(SqliteClientRepo, database),
+        outbox=providers.Singleton(SqliteOutbox, database),
+        holds=providers.Singleton(SqliteHoldRepo, database),
+        repos=repos,
+        agent=agent,
+        prs=prs,
+        notifier=notifier,
+        config=providers.Singleton(
+            CoreConfig,
+            max_concurrent=_set.max_concurrent_jobs,
+            max_queued=_set.max_queued_jobs,
+            min_free_disk=_set.min_free_disk,
+            shutdown_timeout=_set.shutdown_timeout,
+        ),
+        free_disk=providers.Singleton(
+            partial, free_bytes, providers.List(_set.worktrees_dir, _set.repos_dir, _set.db.parent)
+        ),
+        secrets=providers.Singleton(known_secrets, settings, environ),
+        url_problem=providers.Singleton(partial, callback_url_problem, policy=callback_policy),
+    )
+    app = providers.Singleton(
+        make_app,
+        core,
+        _set.api_secret,
+        resources=providers.List(database, providers.Singleton(without_leftovers, name)),
+    )

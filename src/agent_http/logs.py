@@ -1,0 +1,89 @@
+"""The server's own log: on the terminal and in a rotating file, without the secrets in any line."""
+
+import logging
+import queue
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy
+from io import TextIOWrapper
+from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
+from pathlib import Path
+
+from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
+from aiohttp.http_exceptions import HttpProcessingError
+
+from agent_core.domain.secrets import Secrets
+
+FILE = "server.log"
+MAX_BYTES = 10 * 1024 * 1024
+KEPT_FILES = 5
+_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+@contextmanager
+def logging_to(directory: Path, level: str, secrets: Sequence[str]) -> Iterator[None]:
+    """Log into `directory` and onto the terminal. A thread of its own writes: a slow disk does not stop the loop."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = _PrivateFile(
+        directory / FILE, maxBytes=MAX_BYTES, backupCount=KEPT_FILES, encoding="utf-8", errors="replace"
+    )
+    targets: list[logging.Handler] = [logging.StreamHandler(), file]
+    lines: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+    source = QueueHandler(lines)
+    source.setFormatter(_Discreet(Secrets(secrets)))
+    listener = QueueListener(lines, *targets)
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel({"warn": "WARNING"}.get(level, level.upper()))
+    root.addHandler(source)
+    listener.start()
+    try:
+        yield
+    finally:
+        root.removeHandler(source)
+        root.setLevel(before)
+        listener.stop()
+        for target in targets:
+            target.close()
+
+
+class _PrivateFile(RotatingFileHandler):
+    """For its owner alone, also after each rotation."""
+
+    def _open(self) -> TextIOWrapper:
+        Path(self.baseFilename).touch(mode=0o600)
+        return super()._open()
+
+
+class _Discreet(logging.Formatter):
+    """Replaces secrets in the finished line, so that tracebacks are covered too.
+
+    Of a request that is no HTTP it tells that alone: its bytes may hold half an Authorization header.
+    """
+
+    def __init__(self, secrets: Secrets) -> None:
+        super().__init__(_FORMAT)
+        self._secrets = secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError):
+            record = copy(record)
+            record.msg, record.args = "refused a request that is no HTTP: %s", (type(error).__name__,)
+            record.exc_info = record.exc_text = None
+        return self._secrets.redact(super().format(record))
+
+
+class AccessLog(AbstractAccessLogger):
+    """One line a request: no query, no header, and the path as it was sent, so that it cannot break the line."""
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        """Write the line."""
+        path = request.rel_url.raw_path[:200]
+        self.logger.info("%s %s %s %d %.0f ms", request.remote, request.method, path, response.status, time * 1000)
+
+    @property
+    def enabled(self) -> bool:
+        """Whether anybody reads it."""
+        return self.logger.isEnabledFor(logging.INFO)

@@ -1,0 +1,127 @@
+"""The server process: from its settings to its last breath."""
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from aiohttp import web
+
+from agent_adapters.sqlite import DatabaseError
+from agent_core.app import AgentCore
+from agent_http.app import leave_core
+from agent_http.container import Container
+from agent_http.logs import AccessLog, logging_to
+from agent_http.settings import Settings, SettingsError, known_secrets, read_settings, start_warnings
+
+log = logging.getLogger(__name__)
+
+EXIT_TROUBLE = 1
+EXIT_SETTINGS = 2
+EXIT_CORRUPT = 3
+KEEPALIVE = 30.0
+LAST_REQUESTS = 5.0
+"""How long requests under way may take when everything else has stopped."""
+
+
+class CannotServe(Exception):
+    """The server cannot start; says why."""
+
+
+def serve(environ: Mapping[str, str]) -> int:
+    """Run the server until SIGTERM or SIGINT and return the exit code: 0, or 1, 2, 3 with the reason on stderr."""
+    try:
+        settings = read_settings(environ)
+    except SettingsError as error:
+        print("agent-server cannot start as it is set:", *error.problems, sep="\n  ", file=sys.stderr)
+        return EXIT_SETTINGS
+    try:
+        _make_directories(settings)
+        with (
+            _bound(settings.host, settings.port) as listener,
+            logging_to(settings.logs_dir, settings.log_level, known_secrets(settings, environ)),
+        ):
+            asyncio.run(_run(settings, environ, listener))
+    except DatabaseError as error:
+        print(f"agent-server: {error}", file=sys.stderr)
+        return EXIT_CORRUPT if error.code == "database_corrupt" else EXIT_TROUBLE
+    except CannotServe as error:
+        print(f"agent-server: {error}", file=sys.stderr)
+        return EXIT_TROUBLE
+    return 0
+
+
+async def _run(settings: Settings, environ: Mapping[str, str], listener: socket.socket) -> None:
+    for warning in start_warnings(settings, environ):
+        log.warning("%s", warning)
+    container = Container(settings=settings, environ=environ, address=listener.getsockname()[:2])
+    core, app = container.core(), container.app()
+    stop = _stop_on_signals(core)
+    runner = web.AppRunner(app, access_log_class=AccessLog, keepalive_timeout=KEEPALIVE, shutdown_timeout=LAST_REQUESTS)
+    try:
+        await runner.setup()
+        site = web.SockSite(runner, listener)
+        with _told(f"port {settings.port} of {settings.host} cannot be listened on"):
+            await site.start()
+        print(f"Listening on {site.name}", flush=True)
+        await stop.wait()
+        await leave_core(app)
+    finally:
+        await runner.cleanup()
+    log.info("stopped")
+
+
+def _stop_on_signals(core: AgentCore) -> asyncio.Event:
+    """The first signal begins the shutdown, the next one cuts it short."""
+    stop = asyncio.Event()
+    hurrying: set[asyncio.Task[None]] = set()
+
+    def stop_or_hurry() -> None:
+        if stop.is_set():
+            log.warning("a second signal: interrupting the running jobs, which are queued again")
+            hurrying.add(asyncio.create_task(core.hurry()))
+        else:
+            log.info("stopping: no new jobs; waiting for the running ones")
+            core.stop_taking_jobs()
+            stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop_or_hurry)
+    return stop
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Take the address before anything is started: a port in use is found out while it costs nothing."""
+    with _told(f"AGENT_HOST={host} is no address to listen on"):
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with _told(f"port {port} of {host} cannot be listened on; stop what has it, or set PORT"):
+            listener.bind(address)
+    except CannotServe:
+        listener.close()
+        raise
+    return listener
+
+
+def _make_directories(settings: Settings) -> None:
+    for variable, directory in (
+        ("AGENT_HOME", settings.home),
+        ("AGENT_LOGS_DIR", settings.logs_dir),
+        ("REPOS_DIR", settings.repos_dir),
+        ("WORKTREES_DIR", settings.worktrees_dir),
+    ):
+        with _told(f"{variable}: the directory {directory} cannot be made"):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+@contextmanager
+def _told(sentence: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CannotServe(f"{sentence} ({error.strerror})") from error

@@ -1,0 +1,253 @@
+# ruff: noqa: RUF009 - each call declares a field, as attrs.field does
+"""The settings: read once from the environment, every problem told at once by its variable's name.
+
+By hand and not by typed-settings: there the conversions and the validators are two rounds with two lists of problems,
+both in terms of its options and loaders, and a value that cannot be converted is quoted, secrets too.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from pathlib import Path
+from typing import Any, Literal
+
+import attrs
+from attrs import frozen
+
+from agent_adapters.claude import credential_warnings
+from agent_http import setting_values as values
+
+SHORT_SECRET = 16
+_OTHERS_SECRETS = (
+    "ANTHROPIC_API_KEY",
+    "ANTHROPIC_AUTH_TOKEN",
+    "CLAUDE_CODE_OAUTH_TOKEN",
+    "GH_TOKEN",
+    "GITHUB_TOKEN",
+    "GH_ENTERPRISE_TOKEN",
+    "GITHUB_ENTERPRISE_TOKEN",
+)
+
+
+class SettingsError(Exception):
+    """The server cannot start as it is set. `problems` are sentences that begin with the variable's name."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+def _setting(variable: str, default: str | None, explanation: str, parse: Callable[[str], object], **more: Any) -> Any:
+    """Declare one: its default is written as in the environment; None means required, "" not set."""
+    metadata = {"variable": variable, "default": default, "explanation": explanation, "parse": parse}
+    return attrs.field(metadata=metadata, **more)
+
+
+@frozen(kw_only=True)
+class Settings:
+    """All settings. The class is the documentation of the variables, see `configuration_table`."""
+
+    api_secret: str = _setting(
+        "AGENT_API_SECRET", None, "The bearer token of every request; at least 16 characters", values.secret, repr=False
+    )
+    port: int = _setting("PORT", "3456", "Where to listen; 0 takes any free port and prints it", values.whole(0, 65535))
+    host: str = _setting(
+        "AGENT_HOST", "127.0.0.1", "The address to listen on; tunnels and `tailscale serve` want loopback", values.line
+    )
+    max_concurrent_jobs: int = _setting("MAX_CONCURRENT_JOBS", "2", "How many jobs run at once", values.whole(1, 1000))
+    max_queued_jobs: int = _setting(
+        "MAX_QUEUED_JOBS", "10000", "How many jobs may wait; one more is refused with 429", values.whole(1, 10_000_000)
+    )
+    repos_dir: Path = _setting("REPOS_DIR", "~/repos", "The bare repositories", values.path)
+    worktrees_dir: Path = _setting("WORKTREES_DIR", "~/worktrees", "The jobs' worktrees", values.path)
+    home: Path = _setting("AGENT_HOME", "~/agent-server", "The server's own files", values.path)
+    db: Path = _setting("AGENT_DB", "$AGENT_HOME/agent.db", "The database file, made when it is not there", values.path)
+    logs_dir: Path = _setting(
+        "AGENT_LOGS_DIR", "$AGENT_HOME/logs", "The server's log, and one log per job in `jobs/`", values.path
+    )
+    webhook_secret: str | None = _setting(
+        "WEBHOOK_SECRET",
+        "",
+        "Signs the callbacks; without it they are not signed",
+        values.signing_secret,
+        repr=False,
+    )
+    webhook_secret_old: str | None = _setting(
+        "WEBHOOK_SECRET_OLD",
+        "",
+        "Signs them a second time while secrets are changed",
+        values.signing_secret,
+        repr=False,
+    )
+    webhook_signature_format: str = _setting(
+        "WEBHOOK_SIGNATURE_FORMAT",
+        "sha256",
+        "`X-Agent-Signature` as `sha256=<hex>`, or as bare `hex`",
+        values.choice("sha256", "hex"),
+    )
+    callback_allowed_networks: tuple[IPv4Network | IPv6Network, ...] = _setting(
+        "CALLBACK_ALLOWED_NETWORKS",
+        "",
+        "Private networks that callbacks may go to, like 192.168.7.0/24",
+        values.networks,
+    )
+    callback_allow_http: bool = _setting(
+        "CALLBACK_ALLOW_HTTP", "0", "1 allows callbacks to public hosts without TLS", values.flag
+    )
+    log_level: str = _setting(
+        "LOG_LEVEL", "info", "debug, info, warn or error", values.choice("debug", "info", "warn", "error")
+    )
+    code_agent: str = _setting(
+        "AGENT_CODE_AGENT",
+        "claude",
+        "The agent: `claude`, or the scripted `rehearsal`",
+        values.choice("claude", "rehearsal"),
+    )
+    pr_host: str = _setting(
+        "AGENT_PR_HOST",
+        "github",
+        "Where pull requests go: `github` through gh, or `local` files",
+        values.choice("github", "local"),
+    )
+    git_remote: str = _setting(
+        "AGENT_GIT_REMOTE", "git@github.com:{org}/{repo}.git", "The origin of a client's repository", values.remote
+    )
+    git_name: str = _setting("AGENT_GIT_NAME", "Claude Code Agent", "The author of the commits", values.identity)
+    git_email: str = _setting("AGENT_GIT_EMAIL", "agent-server@localhost", "The author's address", values.identity)
+    permission_mode: str = _setting(
+        "AGENT_PERMISSION_MODE",
+        "acceptEdits",
+        "The claude CLI's permission mode; `bypassPermissions` lets the agent do whatever your user may",
+        values.choice("acceptEdits", "auto", "bypassPermissions", "default", "dontAsk", "plan"),
+    )
+    allowed_tools: str = _setting(
+        "AGENT_ALLOWED_TOOLS", "Bash", "Tools the agent uses without asking, separated by commas", values.line
+    )
+    repo_trust: Literal["instructions", "full", "none"] = _setting(
+        "AGENT_REPO_TRUST",
+        "instructions",
+        "What of a repository counts: `instructions` (its CLAUDE.md or AGENTS.md), `full` (its hooks, MCP servers and "
+        "settings too), `none`",
+        values.choice("instructions", "full", "none"),
+    )
+    model: str | None = _setting(
+        "AGENT_MODEL", "", "The agent's model; the CLI's own default without it", values.optional(values.line)
+    )
+    max_turns: int | None = _setting(
+        "AGENT_MAX_TURNS", "", "The most turns of one run", values.optional(values.whole(1, 1_000_000))
+    )
+    claude_args: tuple[str, ...] = _setting(
+        "AGENT_CLAUDE_ARGS", "", "More arguments for the claude CLI, quoted as for a shell", values.shell_words
+    )
+    pass_env: tuple[str, ...] = _setting(
+        "AGENT_PASS_ENV", "", "Names of more variables that the agent gets, separated by commas", values.words
+    )
+    min_free_disk: int = _setting(
+        "AGENT_MIN_FREE_DISK", "2GiB", "With less free space than that no job is taken or started", values.size
+    )
+    job_timeout: timedelta = _setting("AGENT_JOB_TIMEOUT", "7200", "How long one run may take", values.duration(1))
+    silence_timeout: timedelta = _setting(
+        "AGENT_SILENCE_TIMEOUT", "1800", "How long the agent may say nothing", values.duration(1)
+    )
+    result_grace: timedelta = _setting(
+        "AGENT_RESULT_GRACE", "120", "How long the agent may stay silent after its result", values.duration(0)
+    )
+    shutdown_timeout: timedelta = _setting(
+        "AGENT_SHUTDOWN_TIMEOUT", "60", "How long running jobs may go on after SIGTERM", values.duration(0)
+    )
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return _is_loopback(self.host)
+
+    @property
+    def git_author(self) -> tuple[str, str]:
+        """Name and address."""
+        return self.git_name, self.git_email
+
+    @property
+    def private_dir(self) -> Path:
+        """What the server keeps of repositories out of the agents' reach."""
+        return self.home / "git"
+
+    @property
+    def pulls_dir(self) -> Path:
+        """The local pull requests."""
+        return self.home / "pulls"
+
+    @property
+    def job_logs_dir(self) -> Path:
+        """One log per job."""
+        return self.logs_dir / "jobs"
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Read the settings; an empty variable counts as not set. Raises SettingsError with every problem."""
+    found: dict[str, Any] = {}
+    problems: list[str] = []
+    for option in attrs.fields(Settings):
+        variable, default, parse = (option.metadata[key] for key in ("variable", "default", "parse"))
+        text = environ.get(variable) or default
+        if text is None:
+            problems.append(f"{variable}: is not set, but required")
+            continue
+        try:
+            found[option.name] = parse(_placed(text, environ) if parse is values.path else text)
+        except ValueError as error:
+            problems.append(f"{variable}: {error}")
+    secret, host = found.get("api_secret"), found.get("host")
+    if secret and host and len(secret) < SHORT_SECRET and not _is_loopback(host):
+        problems.append(
+            f"AGENT_API_SECRET: must have {SHORT_SECRET} characters or more while AGENT_HOST is not loopback"
+        )
+    if problems:
+        raise SettingsError(problems)
+    return Settings(**found)
+
+
+def known_secrets(settings: Settings, environ: Mapping[str, str]) -> Sequence[str]:
+    """Return every secret value there is: none of them may be in a log, a message or a callback."""
+    own = (settings.api_secret, settings.webhook_secret, settings.webhook_secret_old)
+    return [value for value in (*own, *map(environ.get, _OTHERS_SECRETS)) if value]
+
+
+def start_warnings(settings: Settings, environ: Mapping[str, str]) -> Sequence[str]:
+    """Say what is allowed but probably not meant."""
+    found = []
+    if len(settings.api_secret) < SHORT_SECRET:
+        found.append(f"AGENT_API_SECRET is shorter than {SHORT_SECRET} characters: it can be guessed")
+    if settings.webhook_secret is None:
+        found.append("WEBHOOK_SECRET is not set: callbacks are sent without a signature")
+    if settings.permission_mode == "bypassPermissions":
+        found.append("AGENT_PERMISSION_MODE is bypassPermissions: the agent may do whatever this user may")
+    found += credential_warnings(environ, settings.pass_env)
+    if not settings.on_loopback:
+        found.append(f"AGENT_HOST is {settings.host}: whoever reaches it and has the token can run code here")
+    return found
+
+
+def configuration_table() -> str:
+    """Write all variables as a Markdown table."""
+    lines = ["| Variable | Default | Meaning |", "|---|---|---|"]
+    for option in attrs.fields(Settings):
+        variable, default, explanation = (option.metadata[key] for key in ("variable", "default", "explanation"))
+        shown = {None: "required", "": ""}.get(default, f"`{default}`")
+        lines.append(f"| `{variable}` | {shown} | {explanation} |")
+    return "\n".join(lines) + "\n"
+
+
+def _placed(text: str, environ: Mapping[str, str]) -> str:
+    """Put the directories in that a path may begin with: `~`, and $AGENT_HOME in a default."""
+    home = environ.get("AGENT_HOME") or "~/agent-server"
+    text = text.replace("$AGENT_HOME", home, 1) if text.startswith("$AGENT_HOME/") else text
+    if text == "~" or text.startswith("~/"):
+        text = (environ.get("HOME") or str(Path.home())) + text[1:]
+    return text
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

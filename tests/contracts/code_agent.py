@@ -1,0 +1,170 @@
+"""What every CodeAgent promises."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from contextlib import aclosing
+from datetime import UTC, datetime
+from enum import Enum, auto
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from agent_core.domain.job import MessageType
+from agent_core.ports import AgentEnded, AgentEvent, AgentSaid, AgentSpawned, AgentTask, CodeAgent, Ending
+
+
+class Course(Enum):
+    """How a run shall go."""
+
+    WRITES_A_FILE = auto()  # `hello.txt` with "hello", and says "I will write the file." and then "All done."
+    FAILS = auto()
+    USAGE_LIMITED = auto()
+    NOT_LOGGED_IN = auto()
+    WAITS_FOR_EVER = auto()  # after it has said something
+
+
+async def played(agent: CodeAgent, task: AgentTask) -> list[AgentEvent]:
+    async with aclosing(agent.run(task)) as events:
+        return [event async for event in events]
+
+
+def words(events: list[AgentEvent], kind: MessageType = MessageType.STDOUT) -> list[str]:
+    return [event.content for event in events if isinstance(event, AgentSaid) and event.type is kind and event.content]
+
+
+def ending(events: list[AgentEvent]) -> AgentEnded:
+    assert isinstance(events[-1], AgentEnded)
+    return events[-1]
+
+
+class CodeAgentContract(ABC):
+    """Inherit, and say how to make an agent and its tasks."""
+
+    @pytest.fixture
+    @abstractmethod
+    def agent(self) -> CodeAgent:
+        """An agent that is there and logged in."""
+
+    @pytest.fixture
+    @abstractmethod
+    def missing_agent(self) -> CodeAgent:
+        """An agent whose program is not there."""
+
+    @abstractmethod
+    def task(self, agent: CodeAgent, course: Course, job_id: str, worktree: Path) -> AgentTask:
+        """Make a task whose run goes like this."""
+
+    @abstractmethod
+    def alive(self, agent: CodeAgent, job_id: str) -> int:
+        """Count the processes of the job that are alive."""
+
+    @abstractmethod
+    def log_out(self, agent: CodeAgent) -> None:
+        """Lose the login."""
+
+    async def test_a_run_begins_with_its_process_and_ends_with_its_end(self, agent: CodeAgent, tmp_path: Path) -> None:
+        job = str(uuid4())
+        events = await played(agent, self.task(agent, Course.WRITES_A_FILE, job, tmp_path))
+        assert [type(event) for event in events if not isinstance(event, AgentSaid)] == [AgentSpawned, AgentEnded]
+        assert isinstance(events[0], AgentSpawned)
+        assert events[0].pid > 0
+        assert ending(events).ending is Ending.FINISHED
+        assert ending(events).error is None
+        assert self.alive(agent, job) == 0
+
+    async def test_what_the_agent_says_comes_in_its_order(self, agent: CodeAgent, tmp_path: Path) -> None:
+        events = await played(agent, self.task(agent, Course.WRITES_A_FILE, str(uuid4()), tmp_path))
+        said = words(events)
+        assert said[0] == "I will write the file."
+        assert said[-1] == "All done."
+
+    async def test_a_finished_run_reports_what_it_used(self, agent: CodeAgent, tmp_path: Path) -> None:
+        report = ending(await played(agent, self.task(agent, Course.WRITES_A_FILE, str(uuid4()), tmp_path))).report
+        assert report.exit_code == 0
+        assert report.model
+        assert report.result_text == "All done."
+        assert min(report.num_turns, report.input_tokens, report.output_tokens, report.duration_ms) > 0
+        assert report.cost_usd > 0
+
+    async def test_a_failure_is_told_and_not_raised(self, agent: CodeAgent, tmp_path: Path) -> None:
+        job = str(uuid4())
+        end = ending(await played(agent, self.task(agent, Course.FAILS, job, tmp_path)))
+        assert end.ending is Ending.FAILED
+        assert end.error_code == "agent_failed"
+        assert end.error
+        assert self.alive(agent, job) == 0
+
+    async def test_a_usage_limit_says_when_it_ends(self, agent: CodeAgent, tmp_path: Path) -> None:
+        end = ending(await played(agent, self.task(agent, Course.USAGE_LIMITED, str(uuid4()), tmp_path)))
+        assert (end.ending, end.error_code) == (Ending.USAGE_LIMITED, "usage_limit")
+        assert end.resume_at is not None
+        assert end.resume_at > datetime.now(UTC)
+
+    async def test_a_lost_login_is_no_failure_of_the_job(self, agent: CodeAgent, tmp_path: Path) -> None:
+        end = ending(await played(agent, self.task(agent, Course.NOT_LOGGED_IN, str(uuid4()), tmp_path)))
+        assert (end.ending, end.error_code) == (Ending.NOT_LOGGED_IN, "login_lost")
+        assert end.error
+
+    async def test_a_missing_program_is_told_and_nothing_is_spawned(
+        self, missing_agent: CodeAgent, tmp_path: Path
+    ) -> None:
+        task = self.task(missing_agent, Course.WRITES_A_FILE, str(uuid4()), tmp_path)
+        events = await played(missing_agent, task)
+        assert not [event for event in events if isinstance(event, AgentSpawned)]
+        assert (ending(events).ending, ending(events).error_code) == (Ending.FAILED, "agent_missing")
+
+    async def test_closing_a_run_leaves_no_process(self, agent: CodeAgent, tmp_path: Path) -> None:
+        job = str(uuid4())
+        async with aclosing(agent.run(self.task(agent, Course.WAITS_FOR_EVER, job, tmp_path))) as events:
+            async for event in events:
+                if isinstance(event, AgentSaid) and event.type is MessageType.STDOUT:
+                    break
+            assert self.alive(agent, job) > 0
+        assert self.alive(agent, job) == 0
+
+    async def test_cancelling_a_run_leaves_no_process(self, agent: CodeAgent, tmp_path: Path) -> None:
+        job = str(uuid4())
+        speaks = asyncio.Event()
+
+        async def watch() -> None:
+            async with aclosing(agent.run(self.task(agent, Course.WAITS_FOR_EVER, job, tmp_path))) as events:
+                async for event in events:
+                    if isinstance(event, AgentSaid) and event.type is MessageType.STDOUT:
+                        speaks.set()
+
+        watching = asyncio.create_task(watch())
+        await speaks.wait()
+        assert self.alive(agent, job) > 0
+        watching.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await watching
+        assert self.alive(agent, job) == 0
+
+    async def test_runs_beside_each_other_do_not_mix(self, agent: CodeAgent, tmp_path: Path) -> None:
+        good, bad = tmp_path / "good", tmp_path / "bad"
+        good.mkdir()
+        bad.mkdir()
+        well, badly = await asyncio.gather(
+            played(agent, self.task(agent, Course.WRITES_A_FILE, str(uuid4()), good)),
+            played(agent, self.task(agent, Course.FAILS, str(uuid4()), bad)),
+        )
+        assert ending(well).ending is Ending.FINISHED
+        assert ending(badly).ending is Ending.FAILED
+        assert words(well)[-1] == "All done."
+
+    async def test_a_probe_knows_the_login(self, agent: CodeAgent) -> None:
+        health = await agent.probe()
+        assert health.authenticated
+        assert health.version
+
+    async def test_a_probe_knows_a_lost_login(self, agent: CodeAgent) -> None:
+        self.log_out(agent)
+        health = await agent.probe()
+        assert not health.authenticated
+        assert health.version
+
+    async def test_a_probe_of_a_missing_program_is_no_error(self, missing_agent: CodeAgent) -> None:
+        health = await missing_agent.probe()
+        assert not health.authenticated
+        assert health.version is None

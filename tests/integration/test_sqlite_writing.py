@@ -1,0 +1,173 @@
+"""How writes to the database share it, and what becomes of those that fail or are cancelled."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+import pytest
+
+import agent_adapters.sqlite.connection
+from agent_adapters.sqlite import Database, DatabaseError, SqliteClientRepo, SqliteJobRepo, SqliteMessageLog
+from tests.contracts.stores_samples import a_client, a_job, messages
+from tests.integration.sqlite_probe import running, stored, storing
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "agent.db"
+
+
+async def test_connections_are_set_up_for_safety(path: Path) -> None:
+    async with Database(path) as db:
+        for name, value in [
+            ("journal_mode", "wal"),
+            ("synchronous", 2),
+            ("foreign_keys", 1),
+            ("trusted_schema", 0),
+        ]:
+            assert await db.write(running(f"PRAGMA {name}")) == [(value,)]
+        assert await db.read("PRAGMA auto_vacuum") == [(2,)]
+        with pytest.raises(DatabaseError):
+            await db.read("DELETE FROM holds")
+
+
+async def test_writes_that_wait_share_a_commit(path: Path) -> None:
+    statements: list[str] = []
+    async with Database(path) as db:
+        await db.write(lambda connection: connection.set_trace_callback(statements.append))
+        await asyncio.gather(*(db.write(storing(f"{n:02}")) for n in range(40)))
+        assert len(await stored(db)) == 40
+    assert statements.count("COMMIT") <= 3
+    assert set(statements) >= {"BEGIN IMMEDIATE"}
+
+
+async def test_a_write_that_fails_leaves_nothing_and_spoils_no_other(path: Path) -> None:
+    async def failing(connection: aiosqlite.Connection) -> None:
+        await storing("half")(connection)
+        raise LookupError("no")
+
+    async with Database(path) as db:
+        writes = [db.write(failing if n == 2 else storing(str(n))) for n in range(5)]
+        outcomes = await asyncio.gather(*writes, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes].count(LookupError) == 1
+        assert await stored(db) == ["0", "1", "3", "4"]
+
+
+async def test_leaving_waits_for_all_that_was_handed_in(path: Path) -> None:
+    async with Database(path) as db:
+        futures = [db.submit(storing(f"{n:03}")) for n in range(600)]
+    assert all(future.done() for future in futures)
+    async with Database(path) as db:
+        assert len(await stored(db)) == 600
+
+
+async def test_leaving_is_finished_even_when_it_is_cancelled(path: Path) -> None:
+    gate = asyncio.Event()
+
+    async def gated(connection: aiosqlite.Connection) -> None:
+        await gate.wait()
+        await storing("late")(connection)
+
+    db = await Database(path).__aenter__()
+    write = db.submit(gated)
+    leaving = asyncio.create_task(db.__aexit__(None, None, None))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    gate.set()
+    await asyncio.wait([leaving])
+    assert leaving.cancelled()
+    assert write.done()
+    async with Database(path) as again:
+        assert await stored(again) == ["late"]
+
+
+async def test_a_write_cancelled_before_its_turn_is_not_run(path: Path) -> None:
+    gate = asyncio.Event()
+    async with Database(path) as db:
+        blocking = db.submit(lambda connection: gate.wait())
+        await asyncio.sleep(0)
+        waiting = asyncio.create_task(db.write(storing("cancelled")))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        gate.set()
+        await blocking
+        await db.write(storing("next"))
+        assert await stored(db) == ["next"]
+
+
+async def test_a_write_cancelled_in_its_turn_keeps_no_transaction_open(path: Path) -> None:
+    gate, began = asyncio.Event(), asyncio.Event()
+
+    async def gated(connection: aiosqlite.Connection) -> None:
+        began.set()
+        await gate.wait()
+
+    async with Database(path) as db:
+        writing = asyncio.create_task(db.write(gated))
+        await began.wait()
+        writing.cancel()
+        await asyncio.wait([writing])
+        gate.set()
+        await db.write(storing("next"))
+        with closing(sqlite3.connect(path, timeout=0)) as other:
+            other.execute("BEGIN IMMEDIATE")
+        assert await stored(db) == ["next"]
+
+
+async def test_a_writer_that_is_cancelled_fails_what_waits(path: Path) -> None:
+    async with Database(path) as db:
+        [task] = [task for task in asyncio.all_tasks() if task.get_name() == "sqlite-writer"]
+        began = asyncio.Event()
+
+        async def endless(connection: aiosqlite.Connection) -> None:
+            began.set()
+            await asyncio.Event().wait()
+
+        futures: list[asyncio.Future[Any]] = [db.submit(storing("a")), db.submit(endless)]
+        await began.wait()
+        futures.append(db.submit(storing("b")))
+        task.cancel()
+        outcomes = await asyncio.gather(*futures, return_exceptions=True)
+        assert [outcome.code for outcome in outcomes if isinstance(outcome, DatabaseError)] == ["database_closed"] * 3
+        with pytest.raises(DatabaseError):
+            db.submit(storing("c"))
+        assert not await stored(db)
+
+
+async def test_a_lock_held_by_another_program_is_told_and_got_over(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent_adapters.sqlite.connection, "_BUSY_SECONDS", 0.02)
+    async with Database(path) as db:
+        log = SqliteMessageLog(db)
+        await SqliteClientRepo(db).add(a_client())
+        await SqliteJobRepo(db).add(a_job())
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            for write in (db.write(storing("a")), log.append("job-1", messages("lost"))):
+                with pytest.raises(DatabaseError) as refused:
+                    await write
+                assert (refused.value.code, refused.value.transient) == ("database_busy", True)
+            assert not await stored(db)
+            other.execute("ROLLBACK")
+        await db.write(storing("b"))
+        await log.append("job-1", messages("kept"))
+        assert await stored(db) == ["b"]
+        assert [message.content for message in await log.read("job-1")] == ["kept"]
+
+
+async def test_a_full_disk_is_told_and_got_over(path: Path) -> None:
+    async with Database(path) as db:
+        log = SqliteMessageLog(db)
+        await SqliteClientRepo(db).add(a_client())
+        await SqliteJobRepo(db).add(a_job())
+        await db.write(running("PRAGMA max_page_count = 1"))  # cut to what it has
+        with pytest.raises(DatabaseError, match=r"disk of the database .* is full") as refused:
+            await log.append("job-1", messages(*["x" * 1000] * 200))
+        assert refused.value.code == "database_full"
+        assert not await log.read("job-1")
+        await db.write(running("PRAGMA max_page_count = 1000000"))
+        await log.append("job-1", messages("kept"))
+        assert [message.content for message in await log.read("job-1")] == ["kept"]

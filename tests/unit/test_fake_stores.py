@@ -1,0 +1,63 @@
+"""The fakes keep the contracts of the store."""
+
+import asyncio
+
+import pytest
+
+from fakes.stores import FakeClientRepo, FakeDatabase, FakeHoldRepo, FakeJobRepo, FakeMessageLog, FakeOutbox
+from tests.contracts.stores_clients import ClientRepoContract
+from tests.contracts.stores_holds import HoldRepoContract
+from tests.contracts.stores_jobs import JobRepoContract
+from tests.contracts.stores_messages import MessageLogContract
+from tests.contracts.stores_outbox import OutboxContract
+from tests.contracts.stores_samples import Stores, a_client, a_job
+
+
+def stores_over(db: FakeDatabase) -> Stores:
+    return Stores(FakeJobRepo(db), FakeMessageLog(db), FakeClientRepo(db), FakeOutbox(db), FakeHoldRepo(db))
+
+
+class OnFakes:
+    @pytest.fixture
+    def stores(self) -> Stores:
+        return stores_over(FakeDatabase())
+
+
+class TestFakeJobRepo(OnFakes, JobRepoContract): ...
+
+
+class TestFakeMessageLog(OnFakes, MessageLogContract): ...
+
+
+class TestFakeClientRepo(OnFakes, ClientRepoContract): ...
+
+
+class TestFakeOutbox(OnFakes, OutboxContract): ...
+
+
+class TestFakeHoldRepo(OnFakes, HoldRepoContract): ...
+
+
+async def test_new_repos_over_the_same_database_see_the_same_data() -> None:
+    db = FakeDatabase()
+    await stores_over(db).clients.add(a_client())
+    job = await stores_over(db).jobs.add(a_job())
+    assert await stores_over(db).jobs.get(job.id) == job
+
+
+async def test_every_call_gives_the_loop_a_turn_before_it_does_anything() -> None:
+    db = FakeDatabase()
+    adding = asyncio.ensure_future(FakeClientRepo(db).add(a_client()))
+    await asyncio.sleep(0)
+    assert not db.clients
+    await adding
+    assert db.clients
+
+
+async def test_a_failing_database_fails_every_call_until_it_works_again() -> None:
+    db = FakeDatabase(failure=OSError("no disk"))
+    stores = stores_over(db)
+    with pytest.raises(OSError, match="no disk"):
+        await stores.clients.add(a_client())
+    db.failure = None
+    assert not await stores.clients.all()
