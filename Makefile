@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 AGENT ?= rehearsal
 
-.PHONY: demo test check fix test-real bench diagram lock clean
+.PHONY: demo test check fix test-real test-chaos bench docs lock clean
 
 demo: .venv/run.stamp
 	$(BIN)/agent-server demo --agent $(AGENT)
@@ -29,6 +29,9 @@ test-real: .venv/dev.stamp
 
 bench: .venv/dev.stamp
 	$(BIN)/python -m benchmarks $(BENCH)
+
+docs: .venv/dev.stamp
+	$(BIN)/python -m docs.generate
 
 lock: .venv/dev.stamp
 	$(BIN)/python -m pip install --quiet uv

@@ -41,7 +41,7 @@ class JobLogFiles(MessageLog):
         turn = self._turns.setdefault(job_id, asyncio.Lock())
         async with turn:  # threads alone would not keep the order
             await asyncio.to_thread(self._write, job_id, messages)
-        readable = [message for message in messages if message.content or message.raw is None]
+        readable = [message for message in messages if message.content]
         if readable:
             await self._inner.append(job_id, readable)
 

@@ -270,7 +270,9 @@ async def test_no_hooks_run_not_even_the_operators_own(stage: GitStage, trap: Tr
     (stage.home / ".gitconfig").write_text(f"[core]\n    hooksPath = {trap.hooks}\n    fsmonitor = {trap.program}\n")
     worktree = await opened(stage)
     stage.edit(worktree, "a.txt", "changed\n")
-    await whole_life(stage, worktree)
+    assert await stage.store.keep(worktree, "Kept", NOON)
+    await stage.store.close_worktree(ACME, "job-1")
+    await stage.store.sweep((), FAR_FUTURE)
     assert trap.sprung() == ""
 
 

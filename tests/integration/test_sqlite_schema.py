@@ -72,7 +72,7 @@ async def test_a_deleted_client_leaves_no_row_behind(path: Path) -> None:
     async with Database(path) as db:
         await SqliteClientRepo(db).add(a_client())
         job = await SqliteJobRepo(db).add(a_job())
-        await SqliteJobRepo(db).save(job, a_callback())
+        await SqliteJobRepo(db).save(evolve(job, state=JobState.CANCELLED), a_callback())
         await SqliteMessageLog(db).append(job.id, messages("a", "b"))
         tables = ("jobs", "job_counts", "message_groups", "message_lines", "outbox")
         assert all(query(path, f"SELECT * FROM {table}") for table in tables)

@@ -1,6 +1,8 @@
 """git's own words as errors: which trouble passes by itself, and what a person should read."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from agent_adapters.git.process import GitOutcome
 from agent_core.domain.errors import RepoStoreError
@@ -56,3 +58,17 @@ def failure(sentence: str, outcome: GitOutcome, code: str, remedy: str = "") -> 
     """Make the error: the sentence says what could not be done; git's own last lines and the remedy follow."""
     told = f"{sentence}: {last_lines(outcome.err)}"
     return RepoStoreError(f"{told} ({remedy})" if remedy else told, code=code, transient=is_network_trouble(outcome))
+
+
+@contextmanager
+def failing(code: str, sentence: str) -> Iterator[None]:
+    """Give what fails in the block the step's code: commands that take too long, and the disk."""
+    try:
+        yield
+    except RepoStoreError as error:
+        if error.code != RepoStoreError.code:
+            raise
+        raise RepoStoreError(f"{sentence}: {error}", code=code, transient=error.transient) from error
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        raise RepoStoreError(f"{sentence}: {error.strerror or error}{place}", code=code) from error

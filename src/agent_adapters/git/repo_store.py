@@ -5,14 +5,13 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from agent_adapters.git.checkout import Base, Checkout
 from agent_adapters.git.clone import Clone
-from agent_adapters.git.failures import failure
+from agent_adapters.git.failures import failing, failure
 from agent_adapters.git.origin import ORIGIN_HEAD, Origin, PushResult, Sleep
 from agent_adapters.git.process import Git
 from agent_adapters.git.shape import Shape
@@ -69,19 +68,19 @@ class GitRepoStore(RepoStore):
             if clone.refreshed and clone.refreshed[0] >= called and clone.exists():
                 return clone.refreshed[1]
             began = time.monotonic()
-            with _failing("clone_failed", f"{clone.name} could not be cloned"):
+            with failing("clone_failed", f"{clone.name} could not be cloned"):
                 if not clone.exists():
                     async with clone.drafting() as draft:
                         await self._origin.fill(clone, draft)
                 await clone.use()
-            with _failing("fetch_failed", f"{clone.name} could not be fetched"):
+            with failing("fetch_failed", f"{clone.name} could not be fetched"):
                 default = await self._origin.fetch(clone)
             clone.refreshed = began, BareRepository(path=clone.bare, default_branch=default)
             return clone.refreshed[1]
 
     async def remove(self, repository: Repository) -> bool:
         clone = self._clone(repository)
-        with _failing("worktree_failed", f"{clone.bare} could not be removed"):
+        with failing("worktree_failed", f"{clone.bare} could not be removed"):
             async with clone.lock:
                 if not clone.exists():
                     return False
@@ -102,7 +101,7 @@ class GitRepoStore(RepoStore):
     async def open_worktree(self, repository: Repository, job_id: str, branch: str, default_branch: str) -> Worktree:
         clone = self._clone(repository)
         checkout = self._worktrees.checkout(clone, job_id, branch)
-        with _failing("worktree_failed", f"The worktree {checkout.path} could not be opened"):
+        with failing("worktree_failed", f"The worktree {checkout.path} could not be opened"):
             async with clone.lock:
                 await self._use(clone)
                 base = await asyncio.to_thread(self._worktrees.reopen, checkout)
@@ -114,7 +113,7 @@ class GitRepoStore(RepoStore):
 
     async def close_worktree(self, repository: Repository, job_id: str) -> None:
         clone = self._clone(repository)
-        with _failing("worktree_failed", f"The worktree of the job {job_id} could not be closed"):
+        with failing("worktree_failed", f"The worktree of the job {job_id} could not be closed"):
             async with clone.lock:
                 if clone.exists():
                     await clone.use()
@@ -123,7 +122,7 @@ class GitRepoStore(RepoStore):
 
     async def sweep(self, active: Collection[str], before: datetime) -> Sequence[Path]:
         removed: list[Path] = []
-        with _failing("worktree_failed", "The worktrees could not be swept"):
+        with failing("worktree_failed", "The worktrees could not be swept"):
             for clone in await asyncio.to_thread(self._known_clones):
                 try:
                     removed += await self._sweep(clone, active, before)
@@ -147,7 +146,7 @@ class GitRepoStore(RepoStore):
     # ------------------------------------------------------------------ the work
     async def publish(self, worktree: Worktree, message: str, at: datetime) -> Publication:
         clone, checkout = self._places(worktree)
-        with _failing("push_failed", f"The branch {worktree.branch} could not be pushed"):
+        with failing("push_failed", f"The branch {worktree.branch} could not be pushed"):
             base = await self._base(clone, checkout, worktree)
             if await asyncio.to_thread(checkout.is_lost, base.tree):
                 raise RepoStoreError(
@@ -165,7 +164,7 @@ class GitRepoStore(RepoStore):
 
     async def keep(self, worktree: Worktree, message: str, at: datetime) -> str | None:
         clone, checkout = self._places(worktree)
-        with _failing("worktree_failed", f"The work in {checkout.path} could not be kept"):
+        with failing("worktree_failed", f"The work in {checkout.path} could not be kept"):
             base = await self._base(clone, checkout, worktree)
             if await asyncio.to_thread(checkout.is_lost, base.tree):
                 return None
@@ -278,20 +277,6 @@ class GitRepoStore(RepoStore):
         if not clone.exists():
             raise RepoStoreError(f"{clone.name} was not cloned yet: refresh it first", code="worktree_failed")
         await clone.use()
-
-
-@contextmanager
-def _failing(code: str, sentence: str) -> Iterator[None]:
-    """Give what fails in the block the step's code: commands that take too long, and the disk."""
-    try:
-        yield
-    except RepoStoreError as error:
-        if error.code != RepoStoreError.code:
-            raise
-        raise RepoStoreError(f"{sentence}: {error}", code=code, transient=error.transient) from error
-    except OSError as error:
-        place = f" ({error.filename})" if error.filename else ""
-        raise RepoStoreError(f"{sentence}: {error.strerror or error}{place}", code=code) from error
 
 
 def _worktree(repository: Repository, job_id: str, checkout: Checkout, base: Base, *, intact: bool) -> Worktree:

@@ -56,6 +56,8 @@ class Trash:
             for path in sorted(self.folder.iterdir()):
                 try:
                     _delete(path)
+                except FileNotFoundError:
+                    continue  # somebody else was quicker
                 except OSError as error:
                     _log.warning("%s could not be deleted: %s", path, error)
 
