@@ -27,6 +27,9 @@ fix: .venv/dev.stamp
 test-real: .venv/dev.stamp
 	$(BIN)/python -m pytest tests/real
 
+test-chaos: .venv/dev.stamp
+	$(BIN)/python -m pytest tests/chaos
+
 bench: .venv/dev.stamp
 	$(BIN)/python -m benchmarks $(BENCH)
 

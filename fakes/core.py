@@ -8,7 +8,15 @@ from fakes.code_agent import FakeCodeAgent
 from fakes.notifier import FakeNotifier
 from fakes.pr_host import FakePRHost
 from fakes.repo_store import FakeRepoStore
-from fakes.stores import FakeClientRepo, FakeDatabase, FakeHoldRepo, FakeJobRepo, FakeMessageLog, FakeOutbox
+from fakes.stores import (
+    FakeAnswers,
+    FakeClientRepo,
+    FakeDatabase,
+    FakeHoldRepo,
+    FakeJobRepo,
+    FakeMessageLog,
+    FakeOutbox,
+)
 
 
 def make_core(
@@ -27,6 +35,8 @@ def make_core(
         "clients": FakeClientRepo(db),
         "outbox": FakeOutbox(db),
         "holds": FakeHoldRepo(db),
+        "answers": FakeAnswers(db),
+        "old_messages": [FakeMessageLog(db)],
         "agent": FakeCodeAgent(repos),
         "prs": FakePRHost(),
         "notifier": FakeNotifier(),

@@ -11,7 +11,8 @@ from attrs import define, evolve, field, frozen
 
 from agent_core.domain.client import Repository
 from agent_core.domain.errors import RepoStoreError
-from agent_core.ports import BareRepository, Clock, Publication, RepoStore, Worktree
+from agent_core.domain.publish_policy import FileChange, added_lines
+from agent_core.ports import BareRepository, Clock, Publication, PublishCheck, RepoStore, Worktree
 
 REPOS_DIR = Path("/repos")
 WORKTREES_DIR = Path("/worktrees")
@@ -73,6 +74,8 @@ class FakeWorktree:
     files: dict[str, str] | None
     """None when the checkout is gone."""
     used_at: datetime
+    tampered: set[str] = field(factory=set)
+    """What was changed of the shared repository while it was open."""
 
 
 @frozen(kw_only=True)
@@ -130,6 +133,12 @@ class FakeRepoStore(RepoStore):
     def lose(self, worktree: Path | str) -> None:
         """Take the worktree's checkout away behind the store's back."""
         self.worktrees[PurePath(worktree).name].files = None
+
+    def tamper(self, repository: Repository, *names: str) -> None:
+        """Change the shared repository as an agent does, behind the store's back."""
+        for place in self.worktrees.values():
+            if place.opened.repository.directory == repository.directory:
+                place.tampered.update(names)
 
     def fail_next(self, method: str, *errors: Exception) -> None:
         """Let the next calls of the method raise these errors, one each, without effect."""
@@ -189,12 +198,17 @@ class FakeRepoStore(RepoStore):
         )
         return FakeWorktree(opened=opened, base=base, default=default, files=dict(base.tree), used_at=self._clock())
 
-    async def publish(self, worktree: Worktree, message: str, at: datetime) -> Publication:
+    async def publish(self, worktree: Worktree, message: str, at: datetime, check: PublishCheck) -> Publication:
         await self._turn("publish", worktree.job_id)
         place = self.worktrees.get(worktree.job_id)
         if place is None or not place.files:
             raise RepoStoreError(f"The worktree {worktree.path} is gone or empty", code="worktree_lost")
+        if place.tampered:
+            names = ", ".join(sorted(place.tampered))
+            raise RepoStoreError(f"A job changed the shared repository: {names}", code="repository_tampered")
         changed = place.files != place.base.tree
+        if changed:
+            check(_changes(place.base.tree, place.files))
         commit = self._push(place, message, at) if changed else place.base
         place.used_at = self._clock()
         await self.answers["publish"].wait()
@@ -264,6 +278,18 @@ def _open_gate() -> asyncio.Event:
 
 def _edited(tree: Tree, changes: Mapping[str, str | None]) -> dict[str, str]:
     return {path: text for path, text in {**tree, **changes}.items() if text is not None}
+
+
+def _changes(before: Tree, after: Tree) -> list[FileChange]:
+    paths = [path for path in sorted(before.keys() | after.keys()) if before.get(path) != after.get(path)]
+    return [
+        FileChange(
+            path=path,
+            size=len(after.get(path, "").encode(errors="surrogatepass")),
+            added=added_lines(before.get(path, ""), after.get(path, "")),
+        )
+        for path in paths
+    ]
 
 
 def _bare_path(repository: Repository) -> Path:

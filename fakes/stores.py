@@ -10,13 +10,25 @@ from datetime import datetime
 
 from attrs import define, evolve, field, fields
 
+from agent_core.domain.answer import Answer
 from agent_core.domain.client import Client
 from agent_core.domain.delivery import Delivery, DeliveryState
 from agent_core.domain.errors import ClientBusy, ClientExists, StaleJob, UnknownClient, UnknownJob
 from agent_core.domain.holds import Hold, HoldKind
 from agent_core.domain.job import RUNNING_STATES, Job, JobMessage, JobState
 from agent_core.domain.queue_policy import QueueEntry
-from agent_core.ports import ClientRepo, HoldRepo, JobFilter, JobPage, JobRepo, MessageLog, Outbox, QueueSnapshot
+from agent_core.ports import (
+    Answers,
+    ClientRepo,
+    HoldRepo,
+    JobFilter,
+    JobPage,
+    JobRepo,
+    MessageLog,
+    Outbox,
+    QueueSnapshot,
+    Retention,
+)
 
 
 @define
@@ -32,6 +44,7 @@ class FakeDatabase:
     messages: dict[str, list[JobMessage]] = field(factory=dict)
     deliveries: dict[str, Delivery] = field(factory=dict)
     holds: dict[HoldKind, Hold] = field(factory=dict)
+    answers: dict[str, Answer] = field(factory=dict)
     last_job_seq: int = 0
     last_message_seq: int = 0
     failure: Exception | None = None
@@ -49,7 +62,7 @@ class FakeJobRepo(JobRepo):
 
     db: FakeDatabase = field(factory=FakeDatabase)
 
-    async def add(self, job: Job) -> Job:
+    async def add(self, job: Job, answer: Answer | None = None) -> Job:
         await self.db.turn()
         if job.id in self.db.jobs:
             return self.db.jobs[job.id]
@@ -57,6 +70,8 @@ class FakeJobRepo(JobRepo):
             raise UnknownClient(job.client_id)
         self.db.last_job_seq += 1
         self.db.jobs[job.id] = evolve(job, seq=self.db.last_job_seq)
+        if answer is not None:
+            self.db.answers[answer.key] = answer
         return self.db.jobs[job.id]
 
     async def get(self, job_id: str) -> Job:
@@ -109,8 +124,8 @@ def _entry(job: Job) -> QueueEntry:
 
 
 @define
-class FakeMessageLog(MessageLog):
-    """Logs in memory. Messages of a job that is not there are forgotten."""
+class FakeMessageLog(MessageLog, Retention):
+    """Logs in memory. Messages of a job that is not there are forgotten, and by `forget` those of old jobs."""
 
     db: FakeDatabase = field(factory=FakeDatabase)
 
@@ -130,6 +145,19 @@ class FakeMessageLog(MessageLog):
         found = [m for m in self.db.messages.get(job_id, ()) if m.seq > after and m.content]
         return tuple(evolve(message, raw=None) for message in found[:limit])
 
+    async def forget(self, before: datetime, at_most: int) -> int:
+        await self.db.turn()
+        old = [
+            (log, message)
+            for job in self.db.jobs.values()
+            if job.state.is_final and job.completed_at is not None and job.completed_at < before
+            for log in [self.db.messages.get(job.id, [])]
+            for message in log
+        ]
+        for log, message in old[:at_most]:
+            log.remove(message)
+        return len(old[:at_most])
+
 
 @define
 class FakeClientRepo(ClientRepo):
@@ -137,11 +165,13 @@ class FakeClientRepo(ClientRepo):
 
     db: FakeDatabase = field(factory=FakeDatabase)
 
-    async def add(self, client: Client) -> None:
+    async def add(self, client: Client, answer: Answer | None = None) -> None:
         await self.db.turn()
         if client.id not in self.db.clients:
             self._refuse_twins(client)
             self.db.clients[client.id] = client
+            if answer is not None:
+                self.db.answers[answer.key] = answer
 
     async def get(self, client_id: str) -> Client:
         await self.db.turn()
@@ -242,3 +272,21 @@ class FakeHoldRepo(HoldRepo):
     async def lift(self, kind: HoldKind) -> None:
         await self.db.turn()
         self.db.holds.pop(kind, None)
+
+
+@define
+class FakeAnswers(Answers):
+    """Answers in memory; the `add` of jobs and clients puts them in."""
+
+    db: FakeDatabase = field(factory=FakeDatabase)
+
+    async def find(self, key: str) -> Answer | None:
+        await self.db.turn()
+        return self.db.answers.get(key)
+
+    async def forget(self, before: datetime, at_most: int) -> int:
+        await self.db.turn()
+        old = [answer for answer in self.db.answers.values() if answer.created_at < before]
+        for answer in sorted(old, key=lambda answer: answer.created_at)[:at_most]:
+            del self.db.answers[answer.key]
+        return len(old[:at_most])

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import click
 
+from agent_cli.backup import backup
 from agent_cli.demo.command import demo
 from agent_cli.serve import serve
 
@@ -18,6 +19,7 @@ def agent_server() -> None:
 
 agent_server.add_command(serve)
 agent_server.add_command(demo)
+agent_server.add_command(backup)
 
 
 def run(arguments: Sequence[str]) -> int:

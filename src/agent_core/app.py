@@ -2,18 +2,21 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from secrets import token_hex
 from typing import Self
 
+from agent_core.domain.errors import InvalidValue
 from agent_core.domain.holds import Hold, HoldKind
 from agent_core.domain.job import Job
 from agent_core.domain.lifecycle import Event
+from agent_core.domain.publish_policy import MAX_FILE_SIZE, PublishPolicy
 from agent_core.domain.queue_policy import Limits
-from agent_core.domain.request_rules import UrlRule, plain_url_problem
+from agent_core.domain.request_rules import MAX_NAME, UrlRule, check_line, plain_url_problem
 from agent_core.domain.secrets import Secrets
 from agent_core.ports import (
+    Answers,
     ClientRepo,
     Clock,
     CodeAgent,
@@ -25,7 +28,9 @@ from agent_core.ports import (
     Outbox,
     PRHost,
     RepoStore,
+    Retention,
 )
+from agent_core.use_cases.callbacks import Callbacks
 from agent_core.use_cases.clients import Clients
 from agent_core.use_cases.config import CoreConfig
 from agent_core.use_cases.courier import Courier
@@ -33,6 +38,7 @@ from agent_core.use_cases.dispatcher import Dispatcher
 from agent_core.use_cases.holds import FreeDisk, Holds
 from agent_core.use_cases.janitor import Janitor
 from agent_core.use_cases.jobs import Jobs
+from agent_core.use_cases.repeats import Repeats
 from agent_core.use_cases.run_job import Run
 from agent_core.use_cases.run_record import RunLog, RunRecord
 from agent_core.use_cases.run_steps import Reached, RunSteps
@@ -52,10 +58,12 @@ def random_id() -> str:
 class AgentCore:
     """Runs jobs between entering and leaving.
 
-    Give it the ports; `clients`, `jobs` and `status` are its use cases. Entering takes up what an earlier server
-    left and starts the queue. Leaving drains it: no new jobs, running ones may end within
+    Give it the ports; `clients`, `jobs`, `callbacks`, `repeats` and `status` are its use cases. Entering takes up
+    what an earlier server left and starts the queue. Leaving drains it: no new jobs, running ones may end within
     `config.shutdown_timeout`, the rest is queued again. `secrets` are values that must not appear in any message,
-    error or callback; things shaped like tokens are replaced in any case. `reached` is called with the name of each
+    error, pull request or callback; things shaped like tokens are replaced in any case. Work that adds either, or a
+    file over `max_file_size` bytes, is not published. Of `old_messages` is deleted what is older
+    than `config.message_age`; without `answers` no request is remembered. `reached` is called with the name of each
     step that was taken; tests end the process there. The ports are opened and closed by whoever made them.
     """
 
@@ -71,12 +79,15 @@ class AgentCore:
         agent: CodeAgent,
         prs: PRHost,
         notifier: Notifier,
+        answers: Answers | None = None,
+        old_messages: Sequence[Retention] = (),
         config: CoreConfig | None = None,
         clock: Clock = utc_now,
         new_id: NewId = random_id,
         url_problem: UrlRule = plain_url_problem,
         free_disk: FreeDisk = lambda: sys.maxsize,
         secrets: Iterable[str] = (),
+        max_file_size: int = MAX_FILE_SIZE,
         reached: Reached = lambda _: None,
     ) -> None:
         config = config or CoreConfig()
@@ -88,7 +99,14 @@ class AgentCore:
         self._secrets = Secrets(secrets)
         self._holds = Holds(holds, agent, clock, free_disk, config.min_free_disk)
         self._steps = RunSteps(
-            clients=clients, holds=self._holds, repos=repos, agent=agent, prs=prs, clock=clock, reached=reached
+            clients=clients,
+            holds=self._holds,
+            repos=repos,
+            agent=agent,
+            prs=prs,
+            policy=PublishPolicy(max_file_size=max_file_size, secrets=self._secrets),
+            clock=clock,
+            reached=reached,
         )
         self._ended = asyncio.Condition()
         self._bells: set[asyncio.Task[None]] = set()
@@ -97,7 +115,17 @@ class AgentCore:
         self._dispatcher = Dispatcher(
             jobs, self._holds, clock, limits, self._start_run, self._delivery_id, self._job_ended
         )
-        self._janitor = Janitor(jobs, repos, clock, config.sweep_every, config.worktree_age)
+        kept = [(records, config.message_age) for records in old_messages] + [(answers, config.answer_age)]
+        self._janitor = Janitor(
+            jobs,
+            repos,
+            clock,
+            config.sweep_every,
+            config.worktree_age,
+            [(records, age) for records, age in kept if records is not None and age is not None],
+        )
+        self.callbacks = Callbacks(jobs, outbox, self._courier)
+        self.repeats = Repeats(answers, clock, config.answer_age)
         self.clients = Clients(clients, jobs, repos, clock, new_id)
         self.jobs = Jobs(
             jobs,
@@ -137,7 +165,13 @@ class AgentCore:
         await self._dispatcher.interrupt_all()
 
     async def pause(self, reason: str = "Paused by hand", until: datetime | None = None) -> Hold:
-        """Start no more jobs until `resume`, or until the time comes; running ones go on. Survives a restart."""
+        """Start no more jobs until `resume`, or until the time comes; running ones go on. Survives a restart.
+
+        Raises InvalidValue.
+        """
+        check_line("reason", reason, MAX_NAME)
+        if until is not None and until <= self._clock():
+            raise InvalidValue("until", "must be a time to come")
         return await self._holds.place(HoldKind.PAUSED, reason, until)
 
     async def resume(self) -> None:
@@ -159,6 +193,7 @@ class AgentCore:
             self._delivery_id,
             ended,
             end,
+            self._config.store_pause,
         )
 
     def _delivery_id(self) -> str:

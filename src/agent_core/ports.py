@@ -13,10 +13,12 @@ from typing import Protocol
 
 from attrs import field, frozen
 
+from agent_core.domain.answer import Answer
 from agent_core.domain.client import Client, Repository
 from agent_core.domain.delivery import Delivery, Receipt
 from agent_core.domain.holds import Hold, HoldKind
 from agent_core.domain.job import AgentReport, Job, JobMessage, JobState, JobStatus, MessageType
+from agent_core.domain.publish_policy import FileChange
 from agent_core.domain.queue_policy import QueueEntry
 
 Clock = Callable[[], datetime]
@@ -58,13 +60,19 @@ class Publication:
     """Whether the branch at the origin has work that the default branch has not."""
 
 
+PublishCheck = Callable[[Sequence[FileChange]], None]
+"""Raises when this may not be published."""
+
+
 class RepoStore(Protocol):
     """Bare repositories and worktrees. Every method raises RepoStoreError, with git's own last lines.
 
     Codes: `clone_failed`, `fetch_failed` (both transient when the network is to blame), `no_default_branch` (the
     branch to start from is not at the origin), `worktree_failed`, `worktree_lost` (the checkout is gone or empty),
-    `push_rejected` (somebody else's commits are on the branch), `push_failed`, `git_missing`.
-    Nothing that an agent left in a worktree or in the shared repository is executed by any method.
+    `push_rejected` (somebody else's commits are on the branch), `push_failed`, `repository_tampered`,
+    `blocked_by_policy` (a nested repository is to be published), `git_missing`.
+    Nothing that an agent left in a worktree or in the shared repository is executed by any method, and what it
+    changed of the shared repository's configuration and hooks is put back by each.
     """
 
     def find(self, repository: Repository) -> Path | None:
@@ -83,11 +91,17 @@ class RepoStore(Protocol):
         """
         ...
 
-    async def publish(self, worktree: Worktree, message: str, at: datetime) -> Publication:
+    async def publish(self, worktree: Worktree, message: str, at: datetime, check: PublishCheck) -> Publication:
         """Commit the worktree's files as one commit on its base and push it to the branch; never force.
 
         The same worktree, message and time give the same commit, so that a second call finds its own push. Whatever
         the agent did to HEAD, to branches or to `.git` does not matter: only the files count.
+
+        Before anything leaves, `check` is called with every file that differs from the base, in the order of their
+        paths and perhaps in another thread; not when nothing differs. What it raises is passed on, and nothing is
+        pushed then. Raises `repository_tampered`, and pushes nothing, when the shared repository's configuration or
+        hooks were changed while the worktree was open: by this job's agent or by another one's, who can tell.
+        The work can still be kept after either.
         """
         ...
 
@@ -257,8 +271,11 @@ class QueueSnapshot:
 class JobRepo(Protocol):
     """Stored jobs. What a method has stored survives the death of the process and of the machine."""
 
-    async def add(self, job: Job) -> Job:
-        """Store a new job and return it with its `seq`, higher than any before. Raises UnknownClient."""
+    async def add(self, job: Job, answer: Answer | None = None) -> Job:
+        """Store a new job, and the answer in the same transaction; return it with its `seq`, higher than any before.
+
+        Raises UnknownClient, and stores nothing then.
+        """
         ...
 
     async def get(self, job_id: str) -> Job:
@@ -296,7 +313,8 @@ class MessageLog(Protocol):
         """Store the messages in this order, after all earlier ones of the job. A second call stores them again.
 
         A message without content is there for its `raw` alone and is not among those that are read.
-        When it returns they can be read and survive the death of the process.
+        When it returns they can be read and survive the death of the process. A store may keep only so much of what
+        one job's agent says: a system message tells where it stopped, and later system messages are kept all the same.
         """
         ...
 
@@ -308,8 +326,8 @@ class MessageLog(Protocol):
 class ClientRepo(Protocol):
     """Stored clients."""
 
-    async def add(self, client: Client) -> None:
-        """Store a new client.
+    async def add(self, client: Client, answer: Answer | None = None) -> None:
+        """Store a new client, and the answer in the same transaction.
 
         Raises ClientExists when another one has its organisation and repository (in any letter case), its
         osClientId or its directory.
@@ -357,6 +375,28 @@ class Outbox(Protocol):
 
     async def of_job(self, job_id: str) -> Sequence[Delivery]:
         """Return the job's callbacks, oldest first."""
+        ...
+
+
+class Retention(Protocol):
+    """Something that is kept for a time only."""
+
+    async def forget(self, before: datetime, at_most: int) -> int:
+        """Delete what is older than that time and needed no more, the oldest first; return how many were deleted.
+
+        One call deletes about `at_most`, so that nobody waits long for it; called again until it returns 0.
+        """
+        ...
+
+
+class Answers(Retention, Protocol):
+    """Answers to requests that may be sent again. `JobRepo.add` and `ClientRepo.add` put them in.
+
+    A new answer takes the place of an older one of its key.
+    """
+
+    async def find(self, key: str) -> Answer | None:
+        """Return the answer that was stored under this key."""
         ...
 
 

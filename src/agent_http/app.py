@@ -21,8 +21,8 @@ def routes(core: AgentCore) -> Sequence[Route]:
     """Return the whole route table."""
     return [
         *clients_routes(core.clients),
-        *jobs_routes(core.jobs),
-        *system_routes(core.status, core.clients),
+        *jobs_routes(core.jobs, core.callbacks),
+        *system_routes(core),
     ]
 
 
@@ -38,7 +38,7 @@ def make_app(
     for route in routes(core):
         methods = ("GET", "HEAD") if route.method == "GET" else (route.method,)
         for method in methods:
-            app.router.add_route(method, route.path, handler(route, body_patience))
+            app.router.add_route(method, route.path, handler(route, body_patience, core.repeats))
     running = app[_RUNNING] = AsyncExitStack()
 
     async def lifetimes(_: web.Application) -> AsyncIterator[None]:

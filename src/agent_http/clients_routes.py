@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import attrs
 from msgspec import UNSET
 
+from agent_core.domain.answer import Remember
 from agent_core.use_cases.clients import ClientChange, ClientRequest, Clients
+from agent_core.use_cases.views import ClonedClient
 from agent_http.route import Route
 from agent_http.schema import (
     ClientCreated,
@@ -30,8 +32,11 @@ def clients_routes(clients: Clients) -> Sequence[Route]:
         details = await clients.get(client_id)
         return fill(ClientDetail, details.client, details)
 
-    async def create_client(body: NewClient) -> ClientCreated:
-        made = await clients.create(fill(ClientRequest, body))
+    async def create_client(body: NewClient, remember: Remember[ClientCreated] | None = None) -> ClientCreated:
+        told = remember.of(created) if remember is not None else None
+        return created(await clients.create(fill(ClientRequest, body), told))
+
+    def created(made: ClonedClient) -> ClientCreated:
         return fill(ClientCreated, made.client, made, repo_cloned=True)
 
     async def update_client(client_id: str, body: ClientPatch) -> ClientDetail:

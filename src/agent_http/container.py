@@ -15,10 +15,11 @@ from agent_adapters.claude import ClaudeCodeAgent
 from agent_adapters.git import GitRepoStore
 from agent_adapters.github import GhPRHost
 from agent_adapters.job_logs import JobLogFiles
-from agent_adapters.processes import end_leftovers
+from agent_adapters.processes import SERVER_MARK, end_leftovers
 from agent_adapters.rehearsal import REHEARSAL_COMMAND, LocalPRHost
 from agent_adapters.sqlite import (
     Database,
+    SqliteAnswers,
     SqliteClientRepo,
     SqliteHoldRepo,
     SqliteJobRepo,
@@ -29,6 +30,8 @@ from agent_adapters.webhook import AddressPolicy, SignatureFormat, SignedWebhook
 from agent_core.app import AgentCore
 from agent_core.use_cases.config import CoreConfig
 from agent_http.app import make_app
+from agent_http.crash_point import crash_point
+from agent_http.old_job_logs import OldJobLogs
 from agent_http.settings import Settings, known_secrets
 
 log = logging.getLogger(__name__)
@@ -37,6 +40,14 @@ log = logging.getLogger(__name__)
 def server_id(database: Path) -> str:
     """Name the server by its database: its next start has the same name."""
     return hashlib.sha256(str(database.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def marked(environ: Mapping[str, str], name: str) -> Mapping[str, str]:
+    """Mark the environment of the server's own children, so that the next start finds those that outlived it.
+
+    A git that was late would write into the worktree of the run that goes on there.
+    """
+    return {**environ, SERVER_MARK: name}
 
 
 def free_bytes(directories: Iterable[Path]) -> int:
@@ -67,6 +78,7 @@ class Container(containers.DeclarativeContainer):
     _set = settings.provided
 
     name = providers.Singleton(server_id, _set.db)
+    marked_environ = providers.Singleton(marked, environ, name)
     database = providers.Singleton(Database, _set.db)
     agent = providers.Singleton(
         ClaudeCodeAgent,
@@ -95,11 +107,11 @@ class Container(containers.DeclarativeContainer):
         _set.private_dir,
         _set.git_remote,
         _set.git_author,
-        environ=environ,
+        environ=marked_environ,
     )
     prs = providers.Selector(
         _set.pr_host,
-        github=providers.Singleton(GhPRHost, environ=environ),
+        github=providers.Singleton(GhPRHost, environ=marked_environ),
         local=providers.Singleton(LocalPRHost, _set.pulls_dir, _set.git_remote),
     )
     callback_policy = providers.Singleton(
@@ -119,13 +131,16 @@ class Container(containers.DeclarativeContainer):
         ),
         callback_policy,
     )
+    message_log = providers.Singleton(SqliteMessageLog, database, _set.message_bytes)
     core = providers.Singleton(
         AgentCore,
         jobs=providers.Singleton(SqliteJobRepo, database),
-        messages=providers.Singleton(JobLogFiles, providers.Singleton(SqliteMessageLog, database), _set.job_logs_dir),
+        messages=providers.Singleton(JobLogFiles, message_log, _set.job_logs_dir),
         clients=providers.Singleton(SqliteClientRepo, database),
         outbox=providers.Singleton(SqliteOutbox, database),
         holds=providers.Singleton(SqliteHoldRepo, database),
+        answers=providers.Singleton(SqliteAnswers, database),
+        old_messages=providers.List(message_log, providers.Singleton(OldJobLogs, _set.job_logs_dir)),
         repos=repos,
         agent=agent,
         prs=prs,
@@ -136,12 +151,15 @@ class Container(containers.DeclarativeContainer):
             max_queued=_set.max_queued_jobs,
             min_free_disk=_set.min_free_disk,
             shutdown_timeout=_set.shutdown_timeout,
+            message_age=_set.message_age,
         ),
         free_disk=providers.Singleton(
             partial, free_bytes, providers.List(_set.worktrees_dir, _set.repos_dir, _set.db.parent)
         ),
         secrets=providers.Singleton(known_secrets, settings, environ),
+        max_file_size=_set.max_file_size,
         url_problem=providers.Singleton(partial, callback_url_problem, policy=callback_policy),
+        reached=providers.Singleton(crash_point, environ),
     )
     app = providers.Singleton(
         make_app,

@@ -4,11 +4,18 @@ from collections.abc import Sequence
 
 from msgspec import UNSET
 
+from agent_core.domain.answer import Remember
+from agent_core.domain.delivery import Delivery, DeliveryState
 from agent_core.domain.job import JobRequest
 from agent_core.ports import JobFilter
+from agent_core.use_cases.callbacks import Callbacks
 from agent_core.use_cases.jobs import Jobs
+from agent_core.use_cases.views import PlacedJob
 from agent_http.route import Route
 from agent_http.schema import (
+    Callback,
+    CallbackAttempt,
+    CallbackList,
     JobCancelled,
     JobClient,
     JobDetail,
@@ -26,7 +33,7 @@ from agent_http.schema import (
 LOG_SLICE = 500
 
 
-def jobs_routes(jobs: Jobs) -> Sequence[Route]:
+def jobs_routes(jobs: Jobs, callbacks: Callbacks) -> Sequence[Route]:
     """Make the routes over these use cases."""
 
     async def list_jobs(query: JobsQuery) -> JobList:
@@ -48,8 +55,11 @@ def jobs_routes(jobs: Jobs) -> Sequence[Route]:
             last = slice_[-1].seq
         return found
 
-    async def create_job(body: NewJob) -> JobQueued:
-        placed = await jobs.submit(fill(JobRequest, body))
+    async def create_job(body: NewJob, remember: Remember[JobQueued] | None = None) -> JobQueued:
+        told = remember.of(queued) if remember is not None else None
+        return queued(await jobs.submit(fill(JobRequest, body), told))
+
+    def queued(placed: PlacedJob) -> JobQueued:
         return fill(JobQueued, placed.job, placed)
 
     async def cancel_job(job_id: str) -> JobCancelled:
@@ -60,10 +70,27 @@ def jobs_routes(jobs: Jobs) -> Sequence[Route]:
         placed = await jobs.retry(job_id)
         return fill(JobRetried, placed.job, placed)
 
+    async def list_callbacks(job_id: str) -> CallbackList:
+        return CallbackList(callbacks=[_callback(delivery) for delivery in await callbacks.of_job(job_id)])
+
+    async def redeliver(job_id: str) -> Callback:
+        return _callback(await callbacks.redeliver(job_id))
+
     return [
         Route("GET", "/jobs", list_jobs),
         Route("POST", "/jobs", create_job, status=201, location="/jobs/{id}"),
         Route("GET", "/jobs/{job_id}", get_job),
         Route("POST", "/jobs/{job_id}/cancel", cancel_job),
         Route("POST", "/jobs/{job_id}/retry", retry_job, status=201, location="/jobs/{id}"),
+        Route("GET", "/jobs/{job_id}/callbacks", list_callbacks),
+        Route("POST", "/jobs/{job_id}/callbacks/redeliver", redeliver, status=202),
     ]
+
+
+def _callback(delivery: Delivery) -> Callback:
+    return fill(
+        Callback,
+        delivery,
+        attempts=[fill(CallbackAttempt, attempt) for attempt in delivery.history],
+        next_at=delivery.next_at if delivery.state is DeliveryState.PENDING else None,
+    )

@@ -24,6 +24,8 @@ STATUS: Mapping[type[errors.AgentServerError], HTTPStatus] = {
     errors.UnknownJob: HTTPStatus.NOT_FOUND,
     errors.ClientExists: HTTPStatus.CONFLICT,
     errors.ClientBusy: HTTPStatus.CONFLICT,
+    errors.KeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.KeyInProgress: HTTPStatus.CONFLICT,
     errors.QueueFull: HTTPStatus.TOO_MANY_REQUESTS,
     errors.ShuttingDown: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.LowDisk: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -34,6 +36,8 @@ STATUS: Mapping[type[errors.AgentServerError], HTTPStatus] = {
 """An error that is not here has the status of its nearest base; one without any is a fault of ours: 500."""
 LATER = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 RETRY_AFTER = 30
+RETRY_AFTER_ANSWER = 2
+"""Seconds: for a request that is being answered already."""
 
 CODES = {
     HTTPStatus.UNAUTHORIZED: "unauthorized",
@@ -66,6 +70,8 @@ async def tell_errors(request: web.Request, handler: Handler) -> web.StreamRespo
         if status == HTTPStatus.SERVICE_UNAVAILABLE and isinstance(error, errors.WorldError):
             sentence = "The server cannot store or read just now: send this again later"  # its own words name paths
         headers: dict[str, str] = {hdrs.RETRY_AFTER: str(RETRY_AFTER)} if status in LATER else {}
+        if isinstance(error, errors.KeyInProgress):
+            headers[hdrs.RETRY_AFTER] = str(RETRY_AFTER_ANSWER)
         existing_id = error.existing_id if isinstance(error, errors.ClientExists) else UNSET
         return _problem(status, sentence, error.code, headers, existing_id)
     except Exception as error:

@@ -1,10 +1,12 @@
 """A route: a method, a path, and a plain function whose signature says what it takes and gives.
 
 The function's parameters are the path's ids by name, and where it wants them `query` and `body`, each of a shape that
-its annotation names; it returns a shape. So the function is the one place where a route's shapes are told.
+its annotation names; it returns a shape. So the function is the one place where a route's shapes are told. A body with
+a default may be missing. A function that takes `remember` may be sent the same request again, with an Idempotency-Key.
 """
 
 import asyncio
+import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, get_type_hints
@@ -14,7 +16,10 @@ from aiohttp.typedefs import Handler
 from attrs import field, frozen
 
 from agent_adapters import wire
+from agent_core.domain.answer import Remember
+from agent_core.use_cases.repeats import Repeats
 from agent_http.bodies import read_object
+from agent_http.idempotency import Reply, fingerprint, key_of, unpacked
 from agent_http.schema import JobDetail
 
 
@@ -45,6 +50,17 @@ class Route:
         return self._hints.get("body")
 
     @property
+    def needs_body(self) -> bool:
+        """Whether the body must be there."""
+        body = inspect.signature(self.answer).parameters.get("body")
+        return body is not None and body.default is body.empty
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the request may be sent again with its Idempotency-Key."""
+        return "remember" in self._hints
+
+    @property
     def reply(self) -> type:
         """The shape of the answer."""
         shape: type = self._hints["return"]
@@ -55,28 +71,49 @@ class Route:
         return get_type_hints(self.answer, include_extras=True)
 
 
-def handler(route: Route, body_patience: float) -> Handler:
+def handler(route: Route, body_patience: float, repeats: Repeats) -> Handler:
     """Make aiohttp's handler of the route. A body must have arrived within `body_patience` seconds."""
-    wants_query = route.query is not NoQuery
+    wants_query, needs_body, body_shape = route.query is not NoQuery, route.needs_body, route.body
 
     async def handle(request: web.Request) -> web.StreamResponse:
         arguments: dict[str, object] = dict(request.match_info)
         query: object = wire.from_query(list(request.query.items()), route.query)
         if wants_query:
             arguments["query"] = query
-        if route.body is not None:
-            arguments["body"] = wire.from_json(await read_object(request, body_patience), route.body)
-        reply = await route.answer(**arguments)
-        headers: dict[str, str] = {}
-        if route.location is not None:
-            headers[hdrs.LOCATION] = route.location.format(id=getattr(reply, "id", ""))
-        if isinstance(reply, JobDetail) and reply.messages:
-            body = await asyncio.to_thread(encode, reply)  # a long log would keep the loop busy
-        else:
-            body = encode(reply)
-        return json_response(body, route.status, headers)
+        if body_shape is not None and (needs_body or request.body_exists):
+            arguments["body"] = wire.from_json(await read_object(request, body_patience), body_shape)
+        key = key_of(request) if route.repeatable else None
+        if key is not None:
+            return _response(await once(request, key, arguments))
+        return _response(await reply(await route.answer(**arguments)))
+
+    async def once(request: web.Request, key: str, arguments: dict[str, object]) -> Reply:
+        whose = fingerprint(request, await request.read())
+        async with repeats.once(key, whose) as earlier:
+            if earlier is not None:
+                return unpacked(earlier)
+            remember = Remember[object](
+                key=key, fingerprint=whose, render=lambda shape: _reply(route, shape, encode(shape)).packed()
+            )
+            return await reply(await route.answer(**arguments, remember=remember))
+
+    async def reply(shape: object) -> Reply:
+        if isinstance(shape, JobDetail) and shape.messages:
+            return _reply(route, shape, await asyncio.to_thread(encode, shape))  # a long log would keep the loop busy
+        return _reply(route, shape, encode(shape))
 
     return handle
+
+
+def _reply(route: Route, shape: object, body: bytes) -> Reply:
+    headers: dict[str, str] = {}
+    if route.location is not None:
+        headers[hdrs.LOCATION] = route.location.format(id=getattr(shape, "id", ""))
+    return Reply(route.status, headers, body)
+
+
+def _response(reply: Reply) -> web.Response:
+    return json_response(reply.body, reply.status, reply.headers)
 
 
 def encode(shape: object) -> bytes:

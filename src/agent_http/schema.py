@@ -13,6 +13,7 @@ from attrs import frozen
 from msgspec import UNSET, Meta, UnsetType
 
 from agent_core.domain import branch_name
+from agent_core.domain.delivery import DeliveryState
 from agent_core.domain.holds import HoldKind
 from agent_core.domain.job import JobState, JobStatus, MessageType
 from agent_core.domain.request_rules import MAX_NAME, MAX_TITLE, MAX_URL
@@ -276,6 +277,35 @@ class JobRetried:
     position: int
 
 
+@frozen(kw_only=True)
+class CallbackAttempt:
+    """One attempt to deliver a callback: the receiver's HTTP status, or what went wrong, or both."""
+
+    at: datetime
+    status: int | None
+    error: str | None
+
+
+@frozen(kw_only=True)
+class Callback:
+    """A job's callback, and what POST /jobs/:id/callbacks/redeliver answers. `next_at` is null when none is to come."""
+
+    id: str
+    url: str
+    event: str
+    state: DeliveryState
+    attempts: Sequence[CallbackAttempt]
+    next_at: datetime | None
+    created_at: datetime
+
+
+@frozen(kw_only=True)
+class CallbackList:
+    """GET /jobs/:id/callbacks: none before the job is finished, or when none was asked for."""
+
+    callbacks: Sequence[Callback]
+
+
 # ------------------------------------------------------------------------------------ system
 @frozen(kw_only=True)
 class Hold:
@@ -344,6 +374,14 @@ class Queue:
     queued: Sequence[QueuedItem]
     max_concurrent: int
     hold: Hold | UnsetType = UNSET
+
+
+@frozen(kw_only=True)
+class QueuePause:
+    """POST /queue/pause; `until` is a time like 2025-01-07T12:00:00Z."""
+
+    reason: Line | None = None
+    until: str | None = None
 
 
 @frozen(kw_only=True)

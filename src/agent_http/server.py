@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import resource
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from aiohttp import web
 
@@ -25,6 +27,10 @@ EXIT_CORRUPT = 3
 KEEPALIVE = 30.0
 LAST_REQUESTS = 5.0
 """How long requests under way may take when everything else has stopped."""
+OPEN_FILES = 10_240
+"""macOS starts programs with 256, which idle connections use up, and allows so many at most."""
+SET_SINCE = datetime(2020, 1, 1, tzinfo=UTC)
+"""A clock before that was never set."""
 
 
 class CannotServe(Exception):
@@ -39,6 +45,7 @@ def serve(environ: Mapping[str, str]) -> int:
         print("agent-server cannot start as it is set:", *error.problems, sep="\n  ", file=sys.stderr)
         return EXIT_SETTINGS
     try:
+        _allow_open_files()
         _make_directories(settings)
         with (
             _bound(settings.host, settings.port) as listener,
@@ -55,7 +62,7 @@ def serve(environ: Mapping[str, str]) -> int:
 
 
 async def _run(settings: Settings, environ: Mapping[str, str], listener: socket.socket) -> None:
-    for warning in start_warnings(settings, environ):
+    for warning in (*start_warnings(settings, environ), *clock_warnings(datetime.now(UTC))):
         log.warning("%s", warning)
     container = Container(settings=settings, environ=environ, address=listener.getsockname()[:2])
     core, app = container.core(), container.app()
@@ -91,6 +98,20 @@ def _stop_on_signals(core: AgentCore) -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop_or_hurry)
     return stop
+
+
+def clock_warnings(now: datetime) -> Sequence[str]:
+    """Say it when the system's clock cannot be right."""
+    if now >= SET_SINCE:
+        return ()
+    return [f"the system's clock says {now:%Y-%m-%d}: receivers refuse callbacks that were signed at a wrong time"]
+
+
+def _allow_open_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 def _bound(host: str, port: int) -> socket.socket:

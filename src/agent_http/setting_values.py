@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agent_adapters.webhook import Signer
 
-_BYTES = {"": 1, "MiB": 2**20, "GiB": 2**30}
+_BYTES = {"": 1, "MB": 10**6, "GB": 10**9, "MiB": 2**20, "GiB": 2**30}
 _SECONDS = {"": 1, "s": 1, "min": 60, "h": 3600}
 
 
@@ -75,9 +75,9 @@ def duration(lowest: int) -> Callable[[str], timedelta]:
 
 def size(text: str) -> int:
     """A number of bytes."""
-    found = re.fullmatch(r"([0-9]{1,15})(|MiB|GiB)", text)
+    found = re.fullmatch(r"([0-9]{1,15})(|[MG]i?B)", text)
     if found is None:
-        raise ValueError("must be a number of bytes, or like 500MiB or 2GiB")
+        raise ValueError("must be a number of bytes, or like 50MB, 500MiB or 2GiB")
     return int(found[1]) * _BYTES[found[2]]
 
 

@@ -145,6 +145,21 @@ class Settings:
     min_free_disk: int = _setting(
         "AGENT_MIN_FREE_DISK", "2GiB", "With less free space than that no job is taken or started", values.size
     )
+    max_file_size: int = _setting(
+        "AGENT_MAX_FILE_SIZE", "50MB", "Work with a file over that size is not published", values.size
+    )
+    message_days: int = _setting(
+        "AGENT_MESSAGE_DAYS",
+        "30",
+        "How many days the messages and log files of a finished job are kept; 0: for ever",
+        values.whole(0, 36500),
+    )
+    message_mb: int = _setting(
+        "AGENT_MESSAGE_MB",
+        "50",
+        "How many MiB of what the agent says are stored per job; its log file has everything",
+        values.whole(1, 1_000_000),
+    )
     job_timeout: timedelta = _setting("AGENT_JOB_TIMEOUT", "7200", "How long one run may take", values.duration(1))
     silence_timeout: timedelta = _setting(
         "AGENT_SILENCE_TIMEOUT", "1800", "How long the agent may say nothing", values.duration(1)
@@ -167,6 +182,16 @@ class Settings:
         return self.git_name, self.git_email
 
     @property
+    def message_age(self) -> timedelta | None:
+        """How long messages are kept; None: for ever."""
+        return timedelta(days=self.message_days) if self.message_days else None
+
+    @property
+    def message_bytes(self) -> int:
+        """How much of what the agent says is stored per job."""
+        return self.message_mb * 1024 * 1024
+
+    @property
     def private_dir(self) -> Path:
         """What the server keeps of repositories out of the agents' reach."""
         return self.home / "git"
@@ -187,15 +212,10 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     found: dict[str, Any] = {}
     problems: list[str] = []
     for option in attrs.fields(Settings):
-        variable, default, parse = (option.metadata[key] for key in ("variable", "default", "parse"))
-        text = environ.get(variable) or default
-        if text is None:
-            problems.append(f"{variable}: is not set, but required")
-            continue
         try:
-            found[option.name] = parse(_placed(text, environ) if parse is values.path else text)
+            found[option.name] = _value(option, environ)
         except ValueError as error:
-            problems.append(f"{variable}: {error}")
+            problems.append(str(error))
     secret, host = found.get("api_secret"), found.get("host")
     if secret and host and len(secret) < SHORT_SECRET and not _is_loopback(host):
         problems.append(
@@ -204,6 +224,15 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     if problems:
         raise SettingsError(problems)
     return Settings(**found)
+
+
+def read_database_path(environ: Mapping[str, str]) -> Path:
+    """Read AGENT_DB alone, for who needs nothing else. Raises SettingsError."""
+    try:
+        path: Path = _value(attrs.fields(Settings).db, environ)
+    except ValueError as error:
+        raise SettingsError([str(error)]) from None
+    return path
 
 
 def known_secrets(settings: Settings, environ: Mapping[str, str]) -> Sequence[str]:
@@ -235,6 +264,17 @@ def configuration_table() -> str:
         shown = {None: "required", "": ""}.get(default, f"`{default}`")
         lines.append(f"| `{variable}` | {shown} | {explanation} |")
     return "\n".join(lines) + "\n"
+
+
+def _value(option: "attrs.Attribute[Any]", environ: Mapping[str, str]) -> Any:
+    variable, default, parse = (option.metadata[key] for key in ("variable", "default", "parse"))
+    text = environ.get(variable) or default
+    if text is None:
+        raise ValueError(f"{variable}: is not set, but required")
+    try:
+        return parse(_placed(text, environ) if parse is values.path else text)
+    except ValueError as error:
+        raise ValueError(f"{variable}: {error}") from None
 
 
 def _placed(text: str, environ: Mapping[str, str]) -> str:

@@ -1,20 +1,30 @@
 """What every RepoStore promises, whatever it keeps its repositories in."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import pytest
 
 from agent_core.domain.client import Repository
-from agent_core.domain.errors import RepoStoreError
+from agent_core.domain.errors import RepoStoreError, WorldError
+from agent_core.domain.publish_policy import FileChange
 from agent_core.ports import RepoStore, Worktree
 
 ACME = Repository(org="acme", name="shop", directory="shop")
 NOON = datetime(2025, 1, 7, 12, tzinfo=UTC)
 FAR_FUTURE = datetime(2099, 1, 1, tzinfo=UTC)
 FAR_PAST = datetime(2001, 1, 1, tzinfo=UTC)
+
+
+def allow(_: Sequence[FileChange]) -> None:
+    """Let everything be published."""
+
+
+def refuse(changes: Sequence[FileChange]) -> None:
+    """Let nothing be published."""
+    raise WorldError(f"Not {changes[0].path}", code="blocked_by_policy")
 
 
 class RepoStage(Protocol):
@@ -60,6 +70,10 @@ class RepoStage(Protocol):
 
     def lose(self, worktree: Worktree) -> None:
         """Take the worktree away behind the store's back."""
+        ...
+
+    def tamper(self) -> None:
+        """Add the hook `pre-push` to the shared repository, as an agent can."""
         ...
 
     def kept(self, ref: str) -> Mapping[str, str]:
@@ -197,7 +211,7 @@ class RepoStoreContract:
         stage.edit(worktree, "a.txt", "changed\n")
         stage.edit(worktree, "new/c.txt", "three\n")
         stage.edit(worktree, "dir/b.txt", None)
-        published = await store.publish(worktree, "Work", NOON)
+        published = await store.publish(worktree, "Work", NOON, allow)
         assert (published.commit_sha, published.changed, published.ahead) == (stage.tip("feature/x"), True, True)
         assert stage.files_at_origin("feature/x") == {"a.txt": "changed\n", "new/c.txt": "three\n"}
         assert stage.tip("main") == worktree.base_sha
@@ -205,34 +219,34 @@ class RepoStoreContract:
     async def test_publishing_again_finds_its_own_push(self, store: RepoStore, stage: RepoStage) -> None:
         worktree = await self.opened(store)
         stage.edit(worktree, "a.txt", "changed\n")
-        first = await store.publish(worktree, "Work", NOON)
-        assert await store.publish(worktree, "Work", NOON) == first
+        first = await store.publish(worktree, "Work", NOON, allow)
+        assert await store.publish(worktree, "Work", NOON, allow) == first
         assert stage.tip("feature/x") == first.commit_sha
 
     async def test_the_same_files_at_another_time_are_found_too(self, store: RepoStore, stage: RepoStage) -> None:
         worktree = await self.opened(store)
         stage.edit(worktree, "a.txt", "changed\n")
-        first = await store.publish(worktree, "Work", NOON)
-        assert await store.publish(worktree, "Work", NOON + timedelta(minutes=5)) == first
+        first = await store.publish(worktree, "Work", NOON, allow)
+        assert await store.publish(worktree, "Work", NOON + timedelta(minutes=5), allow) == first
 
     async def test_nothing_changed_pushes_nothing(self, store: RepoStore, stage: RepoStage) -> None:
         worktree = await self.opened(store)
-        published = await store.publish(worktree, "Work", NOON)
+        published = await store.publish(worktree, "Work", NOON, allow)
         assert (published.commit_sha, published.changed, published.ahead) == (worktree.base_sha, False, False)
         assert stage.tip("feature/x") is None
 
     async def test_a_continued_branch_is_ahead_without_changes(self, store: RepoStore, stage: RepoStage) -> None:
         tip = stage.commit_at_origin("feature/x", {"c.txt": "three\n"})
-        published = await store.publish(await self.opened(store), "Work", NOON)
+        published = await store.publish(await self.opened(store), "Work", NOON, allow)
         assert (published.commit_sha, published.changed, published.ahead) == (tip, False, True)
 
     async def test_a_continued_branch_that_was_merged_is_not_ahead(self, store: RepoStore, stage: RepoStage) -> None:
         worktree = await self.opened(store)
         stage.edit(worktree, "a.txt", "changed\n")
-        await store.publish(worktree, "Work", NOON)
+        await store.publish(worktree, "Work", NOON, allow)
         await store.close_worktree(ACME, worktree.job_id)
         stage.commit_at_origin("main", {"a.txt": "changed\n"})
-        published = await store.publish(await self.opened(store, "job-2"), "More", NOON)
+        published = await store.publish(await self.opened(store, "job-2"), "More", NOON, allow)
         assert (published.changed, published.ahead) == (False, False)
 
     async def test_somebody_elses_commits_are_not_overwritten(self, store: RepoStore, stage: RepoStage) -> None:
@@ -240,7 +254,7 @@ class RepoStoreContract:
         stage.edit(worktree, "a.txt", "ours\n")
         theirs = stage.commit_at_origin("feature/x", {"a.txt": "theirs\n"})
         with pytest.raises(RepoStoreError) as caught:
-            await store.publish(worktree, "Work", NOON)
+            await store.publish(worktree, "Work", NOON, allow)
         assert (caught.value.code, caught.value.transient) == ("push_rejected", False)
         assert "feature/x" in str(caught.value)
         assert stage.tip("feature/x") == theirs
@@ -251,9 +265,85 @@ class RepoStoreContract:
         worktree = await self.opened(store)
         stage.lose(worktree)
         with pytest.raises(RepoStoreError) as caught:
-            await store.publish(worktree, "Work", NOON)
+            await store.publish(worktree, "Work", NOON, allow)
         assert caught.value.code == "worktree_lost"
         assert stage.tip("feature/x") is None
+
+    # ---------------------------------------------------------------- what may be published
+    async def test_what_would_be_pushed_is_shown_before_it_is(self, store: RepoStore, stage: RepoStage) -> None:
+        worktree = await self.opened(store)
+        stage.edit(worktree, "a.txt", "zero\none\none\n")
+        stage.edit(worktree, "dir/b.txt", None)
+        stage.edit(worktree, "new/ü c.txt", "drei €\n")
+        stage.edit(worktree, "new/empty", "")
+        shown: list[FileChange] = []
+
+        def look(changes: Sequence[FileChange]) -> None:
+            assert stage.tip("feature/x") is None
+            shown.extend(changes)
+
+        published = await store.publish(worktree, "Work", NOON, look)
+        assert published.commit_sha == stage.tip("feature/x")
+        assert shown == [
+            FileChange(path="a.txt", size=13, added="zero\none\n"),
+            FileChange(path="dir/b.txt", size=0),
+            FileChange(path="new/empty", size=0),
+            FileChange(path="new/ü c.txt", size=9, added="drei €\n"),
+        ]
+
+    async def test_only_the_difference_to_the_continued_branch_is_shown(
+        self, store: RepoStore, stage: RepoStage
+    ) -> None:
+        stage.commit_at_origin("feature/x", {"c.txt": "three\n"})
+        worktree = await self.opened(store)
+        stage.edit(worktree, "c.txt", "three\nfour\n")
+        shown: list[FileChange] = []
+        await store.publish(worktree, "Work", NOON, shown.extend)
+        assert shown == [FileChange(path="c.txt", size=11, added="four\n")]
+
+    async def test_what_is_refused_is_not_pushed_and_can_be_kept(self, store: RepoStore, stage: RepoStage) -> None:
+        worktree = await self.opened(store)
+        stage.edit(worktree, "a.txt", "changed\n")
+        for _ in range(2):
+            with pytest.raises(WorldError, match=r"Not a\.txt"):
+                await store.publish(worktree, "Work", NOON, refuse)
+        assert stage.tip("feature/x") is None
+        ref = await store.keep(worktree, "Kept", NOON)
+        assert ref is not None
+        assert stage.kept(ref)["a.txt"] == "changed\n"
+
+    async def test_where_nothing_changed_nothing_is_asked(self, store: RepoStore) -> None:
+        assert not (await store.publish(await self.opened(store), "Work", NOON, refuse)).changed
+
+    async def test_a_job_that_changes_the_shared_repository_pushes_nothing(
+        self, store: RepoStore, stage: RepoStage
+    ) -> None:
+        worktree = await self.opened(store)
+        stage.edit(worktree, "a.txt", "changed\n")
+        stage.tamper()
+        for _ in range(2):
+            with pytest.raises(RepoStoreError, match="hooks/pre-push") as caught:
+                await store.publish(worktree, "Work", NOON, allow)
+            assert (caught.value.code, caught.value.transient) == ("repository_tampered", False)
+        assert stage.tip("feature/x") is None
+        assert await store.keep(worktree, "Kept", NOON)
+        await store.close_worktree(ACME, worktree.job_id)
+        again = await self.opened(store, "job-2")
+        stage.edit(again, "a.txt", "changed\n")
+        assert (await store.publish(again, "Work", NOON, allow)).changed
+
+    async def test_a_change_that_another_job_came_upon_counts_for_those_that_were_open(
+        self, store: RepoStore, stage: RepoStage
+    ) -> None:
+        first = await self.opened(store)
+        stage.edit(first, "a.txt", "changed\n")
+        stage.tamper()
+        later = await self.opened(store, "job-2", "feature/y")
+        stage.edit(later, "a.txt", "changed too\n")
+        assert (await store.publish(later, "Work", NOON, allow)).changed
+        with pytest.raises(RepoStoreError) as caught:
+            await store.publish(first, "Work", NOON, allow)
+        assert caught.value.code == "repository_tampered"
 
     # ---------------------------------------------------------------- kept work, sweeping
     async def test_kept_work_outlives_its_worktree(self, store: RepoStore, stage: RepoStage) -> None:

@@ -3,8 +3,14 @@
 import pytest
 from attrs import evolve
 
-from agent_core.domain.delivery import Delivery, DeliveryState
+from agent_core.domain.delivery import Attempt, Delivery, DeliveryState
 from tests.contracts.stores_samples import NOON, Stores, a_callback, a_client, a_job, after, drop_client
+
+HISTORY = (
+    Attempt(at=after(1), status=503, error="Zoë 💥 'quoted' \\ \n\x00"),
+    Attempt(at=after(2.001), error="no connection"),
+    Attempt(at=after(3), status=204),
+)
 
 
 async def stored(stores: Stores, *callbacks: Delivery) -> None:
@@ -26,7 +32,7 @@ class OutboxContract:
         assert not await stores.outbox.of_job("job-1")
 
     async def test_a_callback_comes_back_with_every_field_and_byte(self, stores: Stores) -> None:
-        callback = a_callback(body=bytes(range(256)) * 9, attempts=3, last_status=503, last_error="Zoë 💥")
+        callback = a_callback(body=bytes(range(256)) * 9, attempts=3, history=HISTORY)
         await stored(stores, callback)
         assert list(await stores.outbox.of_job("job-1")) == [callback]
         assert list(await stores.outbox.due(NOON, 9)) == [callback]
@@ -47,7 +53,7 @@ class OutboxContract:
     @pytest.mark.parametrize("state", [DeliveryState.DELIVERED, DeliveryState.DEAD])
     async def test_what_is_over_is_never_due_but_remembered(self, stores: Stores, state: DeliveryState) -> None:
         await stored(stores, a_callback())
-        over = evolve(a_callback(), state=state, attempts=1, last_status=200, last_error="no")
+        over = evolve(a_callback(), state=state, attempts=1, history=HISTORY[:1])
         await stores.outbox.save(over)
         assert not await stores.outbox.due(after(9), 9)
         assert await stores.outbox.next_at() is None
@@ -55,7 +61,7 @@ class OutboxContract:
 
     async def test_what_came_of_an_attempt_is_stored_and_may_be_stored_again(self, stores: Stores) -> None:
         await stored(stores, a_callback())
-        tried = evolve(a_callback(), next_at=after(5), attempts=1, last_status=500, last_error="HTTP 500")
+        tried = evolve(a_callback(), next_at=after(5), attempts=1, history=HISTORY)
         for _ in range(2):
             await stores.outbox.save(tried)
             assert list(await stores.outbox.of_job("job-1")) == [tried]

@@ -5,11 +5,12 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from agent_core.domain.answer import Answer
 from agent_core.domain.client import Client
 from agent_core.domain.delivery import Delivery
 from agent_core.domain.holds import Hold, HoldKind
 from agent_core.domain.job import FINAL_STATES, Job, JobMessage, JobState, MessageType
-from agent_core.ports import ClientRepo, HoldRepo, JobRepo, MessageLog, Outbox
+from agent_core.ports import Answers, ClientRepo, HoldRepo, JobRepo, MessageLog, Outbox, Retention
 
 NOON = datetime(2025, 1, 7, 12, 0, 0, 123000, tzinfo=UTC)
 TEXTS = [
@@ -33,6 +34,8 @@ class Stores:
     clients: ClientRepo
     outbox: Outbox
     holds: HoldRepo
+    answers: Answers
+    old_messages: Retention
 
 
 async def drop_client(stores: Stores, client_id: str = "client-1") -> None:
@@ -76,6 +79,11 @@ def a_callback(id: str = "callback-1", job_id: str = "job-1", **given: Any) -> D
         "next_at": NOON,
     }
     return Delivery(id=id, job_id=job_id, **facts | given)
+
+
+def an_answer(key: str = "key-1", **given: Any) -> Answer:
+    facts: dict[str, Any] = {"fingerprint": "f" * 64, "content": b'{"id":"x"}\x00\xff', "created_at": NOON}
+    return Answer(key=key, **facts | given)
 
 
 def a_hold(kind: HoldKind = HoldKind.USAGE_LIMIT, **given: Any) -> Hold:

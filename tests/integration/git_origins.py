@@ -113,5 +113,11 @@ class GitStage:
     def lose(self, worktree: Worktree) -> None:
         worktree.path.rename(self.root / f"lost-{worktree.job_id}")
 
+    def tamper(self) -> None:
+        hook = self.bare / "hooks" / "pre-push"
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text("#!/bin/sh\nexit 1\n")
+        hook.chmod(0o755)
+
     def kept(self, ref: str) -> Mapping[str, str]:
         return self.files_in(self.bare, ref)

@@ -26,9 +26,9 @@ def child(name, *steps):
             os._exit(0)
     if deaf:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    with open(f"{folder}/{name}.new", "w") as file:
+    with open(f"{folder}.{name}", "w") as file:
         file.write(str(os.getpid()))
-    os.rename(f"{folder}/{name}.new", f"{folder}/{name}")
+    os.rename(f"{folder}.{name}", f"{folder}/{name}")  # there at once and whole
     time.sleep(600)
 
 child("plain")

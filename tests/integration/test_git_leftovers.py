@@ -9,7 +9,7 @@ import pytest
 
 from agent_core.domain.errors import RepoStoreError
 from agent_core.ports import Worktree
-from tests.contracts.repo_store import ACME, FAR_FUTURE, NOON
+from tests.contracts.repo_store import ACME, FAR_FUTURE, NOON, allow
 from tests.integration.git_origins import GitStage
 
 
@@ -34,7 +34,7 @@ async def test_a_worktree_is_intact_for_the_next_life_of_the_server(stage: GitSt
     assert (again.intact, again.base_sha) == (True, worktree.base_sha)
     assert stage.git("status", "--porcelain", at=worktree.path) == "M a.txt".rjust(8)
     stage.git("add", "-A", at=worktree.path)
-    assert (await store.publish(again, "Work", NOON)).changed
+    assert (await store.publish(again, "Work", NOON, allow)).changed
 
 
 async def test_a_worktree_that_lost_its_registration_is_mended(stage: GitStage) -> None:
@@ -99,7 +99,7 @@ async def test_a_broken_registration_of_another_job_stops_nobody(stage: GitStage
     worktree = await opened(stage)
     assert stage.files(worktree)["a.txt"] == "moved\n"
     stage.edit(worktree, "a.txt", "changed\n")
-    assert (await stage.store.publish(worktree, "Work", NOON)).changed
+    assert (await stage.store.publish(worktree, "Work", NOON, allow)).changed
 
 
 async def test_locks_that_a_killed_git_left_are_removed(stage: GitStage) -> None:
@@ -156,5 +156,5 @@ async def test_a_clone_that_was_deleted_by_hand_is_made_again_and_the_worktree_l
     stage.bare.rename(stage.root / "moved-away")
     again = await opened(stage)
     assert again.intact
-    await stage.store.publish(again, "Work", NOON)
+    await stage.store.publish(again, "Work", NOON, allow)
     assert stage.files_at_origin("feature/x")["a.txt"] == "changed\n"

@@ -13,7 +13,7 @@ import pytest
 
 from agent_adapters.git.process import Git, GitOutcome
 from agent_core.domain.errors import RepoStoreError
-from tests.contracts.repo_store import ACME, NOON
+from tests.contracts.repo_store import ACME, NOON, allow
 from tests.integration.git_origins import GitStage
 
 FILES = {"a.txt": "one\n", "dir/b.txt": "two\n"}
@@ -192,7 +192,7 @@ async def test_what_the_origin_says_to_a_push_is_told(stage: GitStage) -> None:
     hook.write_text("#!/bin/sh\necho 'GH006: this branch is protected' >&2\nexit 1\n")
     hook.chmod(0o755)
     with pytest.raises(RepoStoreError) as caught:
-        await stage.store.publish(worktree, "Work", NOON)
+        await stage.store.publish(worktree, "Work", NOON, allow)
     assert (caught.value.code, caught.value.transient) == ("push_failed", False)
     assert "GH006: this branch is protected" in str(caught.value)
     assert "pre-receive hook declined" in str(caught.value)
@@ -205,7 +205,7 @@ async def test_a_push_to_an_origin_that_is_gone_fails(stage: GitStage) -> None:
     stage.edit(worktree, "a.txt", "changed\n")
     stage.lose_origin()
     with pytest.raises(RepoStoreError) as caught:
-        await stage.store.publish(worktree, "Work", NOON)
+        await stage.store.publish(worktree, "Work", NOON, allow)
     assert caught.value.code == "push_failed"
     assert "git ls-remote" in str(caught.value)
 
@@ -219,5 +219,5 @@ async def test_the_operators_push_settings_push_nothing_else(stage: GitStage) ->
     identity = ("-c", "user.name=a", "-c", "user.email=a@b")
     stage.git(*identity, "-c", "tag.gpgSign=false", "tag", "-m", "x", "v1", at=worktree.path)
     stage.edit(worktree, "a.txt", "changed\n")
-    assert (await stage.store.publish(worktree, "Work", NOON)).changed
+    assert (await stage.store.publish(worktree, "Work", NOON, allow)).changed
     assert stage.git("tag") == ""

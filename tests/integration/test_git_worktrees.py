@@ -9,7 +9,7 @@ import pytest
 
 from agent_core.domain.errors import RepoStoreError
 from agent_core.ports import Worktree
-from tests.contracts.repo_store import ACME, NOON
+from tests.contracts.repo_store import ACME, NOON, allow
 from tests.integration.git_origins import AUTHOR, GitStage
 
 
@@ -26,7 +26,7 @@ async def opened(stage: GitStage, job_id: str = "job-1", branch: str = "feature/
 
 
 async def published_files(stage: GitStage, worktree: Worktree) -> dict[str, str]:
-    published = await stage.store.publish(worktree, "Work", NOON)
+    published = await stage.store.publish(worktree, "Work", NOON, allow)
     assert stage.git("rev-parse", f"{published.commit_sha}^") == worktree.base_sha
     return {k: v for k, v in stage.files_at_origin(worktree.branch).items() if k != ".gitignore"}
 
@@ -78,7 +78,7 @@ async def test_a_worktree_that_the_agent_unregistered_is_lost_and_can_be_opened_
     worktree = await opened(stage)
     stage.git("worktree", "remove", "--force", str(worktree.path), at=stage.bare)
     with pytest.raises(RepoStoreError) as caught:
-        await stage.store.publish(worktree, "Work", NOON)
+        await stage.store.publish(worktree, "Work", NOON, allow)
     assert caught.value.code == "worktree_lost"
     assert (await opened(stage)).intact is False
 
@@ -92,7 +92,7 @@ async def test_files_are_committed_with_their_modes_and_links_and_ignored_ones_s
     (worktree.path / "build").mkdir()
     (worktree.path / "build" / "out").write_text("noise\n")
     os.mkfifo(worktree.path / "pipe")
-    await stage.store.publish(worktree, "Work", NOON)
+    await stage.store.publish(worktree, "Work", NOON, allow)
     listed = stage.git("ls-tree", "-r", "feature/x").splitlines()
     modes = {line.split("\t")[1]: line.split()[0] for line in listed}
     assert modes == {
@@ -112,7 +112,7 @@ async def test_names_that_look_like_options_or_patterns_are_names(stage: GitStag
     if sys.platform == "linux":  # a Mac's disk takes UTF-8 only
         names.append(os.fsdecode(b"\xff\xfe"))
         (worktree.path / names[-1]).write_text("x\n")
-    await stage.store.publish(worktree, "Work", NOON)
+    await stage.store.publish(worktree, "Work", NOON, allow)
     listed = stage.git("-c", "core.quotePath=true", "ls-tree", "-r", "--name-only", "feature/x").splitlines()
     assert len(listed) == 3 + len(names)
     assert (r'"\377\376"' in listed) == (sys.platform == "linux")
@@ -121,7 +121,7 @@ async def test_names_that_look_like_options_or_patterns_are_names(stage: GitStag
 async def test_the_commit_is_the_authors_at_the_time_told(stage: GitStage) -> None:
     worktree = await opened(stage)
     stage.edit(worktree, "a.txt", "changed\n")
-    await stage.store.publish(worktree, "-m title\n\n# not a comment \x00\n", NOON)
+    await stage.store.publish(worktree, "-m title\n\n# not a comment \x00\n", NOON, allow)
     shown = stage.git("log", "-1", "--format=%an <%ae> %at|%cn <%ce> %ct%n%B", "feature/x")
     who = f"{AUTHOR[0]} <{AUTHOR[1]}> {int(NOON.timestamp())}"
     assert shown.rstrip() == f"{who}|{who}\n-m title\n\n# not a comment"
@@ -134,8 +134,8 @@ async def test_a_nested_repository_without_a_commit_is_refused_and_the_rest_is_k
     stage.git("init", "-q", str(worktree.path / "dir" / "nested"))
     stage.edit(worktree, "dir/nested/c.txt", "three\n")
     with pytest.raises(RepoStoreError) as caught:
-        await stage.store.publish(worktree, "Work", NOON)
-    assert caught.value.code == "nested_repository"
+        await stage.store.publish(worktree, "Work", NOON, allow)
+    assert caught.value.code == "blocked_by_policy"
     assert "'dir/nested'" in str(caught.value)
     ref = await stage.store.keep(worktree, "Kept", NOON)
     assert ref is not None
@@ -156,7 +156,7 @@ async def test_sixteen_jobs_of_one_repository_live_at_once_while_the_origin_move
         worktree = await opened(stage, f"job-{number}", f"feature/{number}")
         stage.edit(worktree, f"new-{number}.txt", "x\n")
         await asyncio.to_thread(stage.commit_at_origin, f"moving-{number % 4}", {"m.txt": f"{number}\n"})
-        published = await stage.store.publish(worktree, "Work", NOON)
+        published = await stage.store.publish(worktree, "Work", NOON, allow)
         await stage.store.keep(worktree, "Kept", NOON)
         await stage.store.close_worktree(ACME, worktree.job_id)
         return published.commit_sha

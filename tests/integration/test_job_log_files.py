@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from agent_adapters.job_logs import JobLogFiles
 from agent_core.domain.job import JobMessage, MessageType
-from fakes.stores import FakeClientRepo, FakeDatabase, FakeHoldRepo, FakeJobRepo, FakeMessageLog, FakeOutbox
+from fakes.stores import FakeClientRepo, FakeDatabase, FakeJobRepo, FakeMessageLog
 from tests.contracts.stores_messages import MessageLogContract
 from tests.contracts.stores_samples import Stores, a_client, a_job
+from tests.unit.test_fake_stores import stores_over
 
 AT = datetime(2025, 1, 7, 12, 0, 1, 250_000, tzinfo=UTC)
 JOB = "job-0123456789abcdef"
@@ -47,7 +49,7 @@ class TestJobLogFiles(MessageLogContract):
     def stores(self, folder: Path) -> Stores:
         db = FakeDatabase()
         log = JobLogFiles(FakeMessageLog(db), folder)
-        return Stores(FakeJobRepo(db), log, FakeClientRepo(db), FakeOutbox(db), FakeHoldRepo(db))
+        return evolve(stores_over(db), messages=log)
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:

@@ -35,12 +35,13 @@ def server(folder: Path, manner: str) -> Iterator[tuple[subprocess.Popen[str], l
     environ = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}
     args = [sys.executable, "-c", SERVER, str(folder), manner]
     with subprocess.Popen(args, env=environ, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        pid, word = process.stdout.readline().split()
-        assert word == "ready"
-        tree = [int(pid), psutil.Process(int(pid)).ppid(), *pids(folder)]
-        assert living(tree) == tree
+        tree: list[int] = []
         try:
+            assert process.stdout is not None
+            pid, word = process.stdout.readline().split()
+            assert word == "ready"
+            tree = [int(pid), psutil.Process(int(pid)).ppid(), *pids(folder)]
+            assert living(tree) == tree
             yield process, tree
         finally:
             process.kill()

@@ -12,21 +12,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from agent_adapters.sqlite import (
-    Database,
-    SqliteClientRepo,
-    SqliteHoldRepo,
-    SqliteJobRepo,
-    SqliteMessageLog,
-    SqliteOutbox,
-)
-from agent_core.domain.delivery import DeliveryState
+from agent_adapters.sqlite import Database
+from agent_core.domain.delivery import Attempt, DeliveryState
 from agent_core.domain.errors import AgentServerError
 from agent_core.domain.holds import HoldKind
 from agent_core.domain.job import JobMessage, JobState, JobStatus, MessageType
 from agent_core.ports import JobFilter
-from fakes.stores import FakeClientRepo, FakeDatabase, FakeHoldRepo, FakeJobRepo, FakeMessageLog, FakeOutbox
-from tests.contracts.stores_samples import Stores, a_callback, a_client, a_hold, a_job, after
+from fakes.stores import FakeDatabase
+from tests.contracts.stores_samples import Stores, a_callback, a_client, a_hold, a_job, after, an_answer
+from tests.integration.test_sqlite_stores import stores_over as real_stores
+from tests.unit.test_fake_stores import stores_over as fake_stores
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 times: st.SearchStrategy[datetime] = st.integers(-5000, 5000).map(lambda ms: after(ms / 1000))
@@ -56,13 +51,17 @@ changes = st.fixed_dictionaries(
         "completed_at": maybe_time,
     },
 )
+attempts = st.builds(Attempt, at=times, status=st.none() | st.integers(100, 599), error=st.none() | texts)
 callbacks = st.builds(
     a_callback,
     st.sampled_from([f"callback-{n}" for n in range(6)]),
     body=st.binary(max_size=20),
     next_at=times,
     state=st.sampled_from(DeliveryState),
-    last_error=st.none() | texts,
+    history=st.lists(attempts, max_size=3).map(tuple),
+)
+answers = st.none() | st.builds(
+    an_answer, st.sampled_from("kl"), content=st.binary(max_size=20), fingerprint=texts, created_at=times
 )
 lines = st.builds(JobMessage, type=st.sampled_from(MessageType), content=texts, created_at=times)
 filters = st.builds(JobFilter, statuses=st.frozensets(st.sampled_from(JobStatus)), client_id=st.none() | client_ids)
@@ -92,12 +91,7 @@ class StoresAgree(RuleBasedStateMachine):
     async def open(self) -> None:
         db, fake = Database(Path(self.folder.name) / "agent.db"), self.fake_db
         self.db = await db.__aenter__()
-        self.real = Stores(
-            SqliteJobRepo(db), SqliteMessageLog(db), SqliteClientRepo(db), SqliteOutbox(db), SqliteHoldRepo(db)
-        )
-        self.fake = Stores(
-            FakeJobRepo(fake), FakeMessageLog(fake), FakeClientRepo(fake), FakeOutbox(fake), FakeHoldRepo(fake)
-        )
+        self.real, self.fake = real_stores(db), fake_stores(fake)
 
     def teardown(self) -> None:
         self.runner.run(self.db.__aexit__())
@@ -116,9 +110,9 @@ class StoresAgree(RuleBasedStateMachine):
         self.runner.run(self.db.__aexit__())
         self.runner.run(self.open())
 
-    @rule(client=clients)
-    def add_client(self, client: Any) -> None:
-        self.agree(lambda stores: stores.clients.add(client))
+    @rule(client=clients, answer=answers)
+    def add_client(self, client: Any, answer: Any) -> None:
+        self.agree(lambda stores: stores.clients.add(client, answer))
 
     @rule(client=clients)
     def save_client(self, client: Any) -> None:
@@ -136,9 +130,9 @@ class StoresAgree(RuleBasedStateMachine):
             lambda stores: stores.clients.all(),
         )
 
-    @rule(job=jobs)
-    def add_job(self, job: Any) -> None:
-        self.agree(lambda stores: stores.jobs.add(job))
+    @rule(job=jobs, answer=answers)
+    def add_job(self, job: Any, answer: Any) -> None:
+        self.agree(lambda stores: stores.jobs.add(job, answer))
 
     @precondition(lambda self: self.fake_db.jobs)
     @rule(data=st.data(), change=changes, callback=st.none() | callbacks, lag=st.sampled_from([0, 0, 0, 1, -1]))
@@ -191,6 +185,24 @@ class StoresAgree(RuleBasedStateMachine):
             lambda stores: stores.outbox.next_at(),
             lambda stores: stores.outbox.of_job(job_id),
         )
+
+    @rule(key=st.sampled_from("kl"))
+    def look_at_answers(self, key: str) -> None:
+        self.agree(lambda stores: stores.answers.find(key))
+
+    @rule(before=times)
+    def forget_answers(self, before: datetime) -> None:
+        self.agree(lambda stores: stores.answers.forget(before, 1), lambda stores: stores.answers.forget(before, 99))
+
+    @rule(before=st.integers(1, 5000).map(lambda ms: after(ms / 1000)))
+    def forget_messages(self, before: datetime) -> None:
+        async def forget(stores: Stores) -> int:
+            forgotten = 0
+            while slice_ := await stores.old_messages.forget(before, 3):
+                forgotten += slice_
+            return forgotten
+
+        self.agree(forget)
 
     @rule(hold=holds)
     def put_hold(self, hold: Any) -> None:

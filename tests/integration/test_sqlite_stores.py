@@ -7,27 +7,35 @@ import pytest
 
 from agent_adapters.sqlite import (
     Database,
+    SqliteAnswers,
     SqliteClientRepo,
     SqliteHoldRepo,
     SqliteJobRepo,
     SqliteMessageLog,
     SqliteOutbox,
 )
+from tests.contracts.stores_answers import AnswersContract
 from tests.contracts.stores_clients import ClientRepoContract
 from tests.contracts.stores_holds import HoldRepoContract
 from tests.contracts.stores_jobs import JobRepoContract
 from tests.contracts.stores_messages import MessageLogContract
 from tests.contracts.stores_outbox import OutboxContract
+from tests.contracts.stores_retention import OldMessagesContract
 from tests.contracts.stores_samples import Stores
+
+
+def stores_over(db: Database) -> Stores:
+    log = SqliteMessageLog(db)
+    return Stores(
+        SqliteJobRepo(db), log, SqliteClientRepo(db), SqliteOutbox(db), SqliteHoldRepo(db), SqliteAnswers(db), log
+    )
 
 
 class OnSqlite:
     @pytest.fixture
     async def stores(self, tmp_path: Path) -> AsyncIterator[Stores]:
         async with Database(tmp_path / "agent.db") as db:
-            yield Stores(
-                SqliteJobRepo(db), SqliteMessageLog(db), SqliteClientRepo(db), SqliteOutbox(db), SqliteHoldRepo(db)
-            )
+            yield stores_over(db)
 
 
 class TestSqliteJobRepo(OnSqlite, JobRepoContract): ...
@@ -43,3 +51,9 @@ class TestSqliteOutbox(OnSqlite, OutboxContract): ...
 
 
 class TestSqliteHoldRepo(OnSqlite, HoldRepoContract): ...
+
+
+class TestSqliteAnswers(OnSqlite, AnswersContract): ...
+
+
+class TestSqliteOldMessages(OnSqlite, OldMessagesContract): ...

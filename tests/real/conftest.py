@@ -61,7 +61,11 @@ def github(tmp_path: Path) -> Iterator[StubGitHub]:
 
 
 @pytest.fixture
-def account(tmp_path: Path, claude: str, anthropic: StubAnthropic) -> Iterator[Account]:
+def account(
+    tmp_path: Path, claude: str, anthropic: StubAnthropic, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Account]:
+    # a probe that a caller waits for gives up early; here it shall have the answer, on a busy machine too
+    monkeypatch.setattr("agent_adapters.claude.login.PATIENCE_SECONDS", 30.0)
     with Account(tmp_path, claude, anthropic) as account:
         yield account
 

@@ -13,7 +13,7 @@ import pytest
 from agent_core.domain.job import MessageType
 from agent_core.ports import AgentEvent, AgentSpawned, AgentTask, CodeAgent, Ending
 from tests.contracts.code_agent import CodeAgentContract, Course, ending, played, words
-from tests.integration.claude_place import marked
+from tests.integration.claude_place import alive
 from tests.real.account import DEADLINE, Account, Notice
 from tests.real.anthropic.stub_anthropic import StubAnthropic
 from tests.real.anthropic.turns import LOGIN_EXPIRED, SERVER_ERROR, fails, lingers, runs, says, usage_limit, writes
@@ -60,7 +60,7 @@ class TestClaudeCodeAgentWithTheRealCli(CodeAgentContract):
         return AgentTask(job_id=job_id, prompt=prompt, worktree=worktree, session_id=str(uuid4()))
 
     def alive(self, agent: CodeAgent, job_id: str) -> int:
-        return len(marked(job_id))
+        return len(alive(job_id))
 
     def log_out(self, agent: CodeAgent) -> None:
         self._account.log_out()
@@ -182,11 +182,11 @@ async def test_a_session_cut_by_a_kill_of_the_cli_leaves_nothing_and_goes_on(
         assert isinstance(events[0], AgentSpawned)
         os.kill(events[0].pid, signal.SIGKILL)
     assert (ending(events).ending, ending(events).error_code) == (Ending.FAILED, "agent_no_result")
-    assert marked(killed.job_id) == []
+    assert alive(killed.job_id) == []
 
     again = await played(account.agent(), task(prompt, worktree, session, resume=True))
     assert (ending(again).ending, ending(again).report.result_text) == (Ending.FINISHED, "Both are written.")
-    assert {asked.session for asked in anthropic.main_requests()} == {session}
+    assert anthropic.sessions(prompt) == {session}
     assert RESUMED_AFTER_A_KILL in anthropic.main_requests()[2].tool_results[1]
     assert names(worktree) == ["first.txt", "second.txt"]
 

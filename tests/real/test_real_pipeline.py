@@ -9,7 +9,7 @@ import pytest
 
 from agent_core import JobState, MessageType
 from agent_core.domain.holds import HoldKind
-from tests.integration.claude_place import marked
+from tests.integration.claude_place import alive
 from tests.real.account import DEADLINE, SECRETS, Account, Notice
 from tests.real.anthropic.stub_anthropic import StubAnthropic
 from tests.real.anthropic.turns import (
@@ -46,7 +46,7 @@ async def test_a_job_becomes_a_pull_request_and_a_verified_callback(
     job = await pipeline.finished(await pipeline.submit(prompt))
 
     assert (job.state, job.error) == (JobState.COMPLETED, None)
-    assert job.session_id == anthropic.main_requests()[0].session
+    assert anthropic.sessions(prompt) == {job.session_id}
     assert (job.model, job.num_turns, job.exit_code) == ("claude-opus-4-5", 3, 0)
     assert (job.input_tokens, job.output_tokens) == (3 * INPUT_TOKENS, 3 * OUTPUT_TOKENS)
     assert (job.cost_usd or 0) > 0
@@ -67,7 +67,7 @@ async def test_a_job_becomes_a_pull_request_and_a_verified_callback(
     assert (callback.payload()["jobId"], callback.payload()["status"]) == (job.id, "completed")
     assert callback.payload()["prUrl"] == job.pr_url
     assert pipeline.worktrees() == []
-    assert marked(job.id) == []
+    assert alive(job.id) == []
 
 
 async def test_a_prompt_that_begins_with_a_slash_is_worked_on(pipeline: Pipeline, anthropic: StubAnthropic) -> None:
@@ -137,6 +137,7 @@ async def test_a_usage_limit_holds_the_queue_and_the_session_goes_on_after_it(
     assert again.started_at.timestamp() >= resets_at
     assert (again.state, again.session_id) == (JobState.COMPLETED, job.session_id)
     assert again.result_text == "Finished after the limit."
+    assert anthropic.sessions(prompt) == {job.session_id}
     assert (again.input_tokens, again.output_tokens) == (3 * INPUT_TOKENS, 3 * OUTPUT_TOKENS)
     assert again.cost_usd == pytest.approx(3 * (job.cost_usd or 0))
     assert pipeline.files("job/1") == {"before.txt": "half done\n", "after.txt": "second half\n"}
@@ -187,12 +188,12 @@ async def test_nothing_of_a_job_lives_after_it_was_cancelled_in_the_middle_of_a_
 ) -> None:
     job_id = await pipeline.submit(anthropic.prompt(writes("half.txt", "half"), lingers(notice.path)))
     await notice.arrives()
-    assert len(marked(job_id)) >= 3  # the CLI, its shell and the stray
+    assert len(alive(job_id)) >= 3  # the CLI, its shell and the stray
 
     assert (await pipeline.core.jobs.cancel(job_id)).was_running
     job = await pipeline.finished(job_id)
     assert job.state is JobState.CANCELLED
-    assert marked(job_id) == []
+    assert alive(job_id) == []
     assert job.kept_ref == f"refs/agent/kept/{job_id}"
     assert (await pipeline.callback()).payload()["status"] == "cancelled"
     assert pipeline.worktrees() == []
@@ -208,10 +209,10 @@ async def test_a_job_that_a_stopped_server_cut_short_goes_on_in_its_session(
     await notice.arrives()
     async with asyncio.timeout(DEADLINE):
         await pipeline.stop()
-    assert marked(job_id) == []
+    assert alive(job_id) == []
     await pipeline.start()
     job = await pipeline.finished(job_id)
     assert (job.state, job.result_text) == (JobState.COMPLETED, "Both are written.")
-    assert {asked.session for asked in anthropic.main_requests()} == {job.session_id}
+    assert anthropic.sessions(prompt) == {job.session_id}
     assert pipeline.files("job/1") == {"first.txt": "1", "second.txt": "2"}
     assert job.crashes == 0

@@ -64,11 +64,14 @@ async def test_a_refused_callback_is_tried_again_when_its_time_has_come(post: Po
     post.notifier.answer_next(Receipt(status=500), Receipt(error="connection refused"))
     post.put(pending(1))
     first = await post.until(attempts=1)
-    assert (first.state, first.last_status) == (DeliveryState.PENDING, 500)
+    assert (first.state, first.history[-1].status) == (DeliveryState.PENDING, 500)
     post.clock.now = first.next_at
     post.courier.wake()
     second = await post.until(attempts=2)
-    assert second.last_error == "connection refused"
+    assert [(attempt.status, attempt.error) for attempt in second.history] == [
+        (500, None),
+        (None, "connection refused"),
+    ]
     post.clock.now = second.next_at
     post.courier.wake()
     await post.until(state=DeliveryState.DELIVERED, attempts=3)

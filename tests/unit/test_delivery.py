@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -70,7 +71,9 @@ def test_a_refused_callback_follows_the_schedule_and_is_dead_after_the_last_try(
             waits.append(delivery.next_at - now)
             now = delivery.next_at
     assert waits == list(RETRY_AFTER)
-    assert (delivery.state, delivery.attempts, delivery.last_status) == (DeliveryState.DEAD, 10, 500)
+    assert (delivery.state, delivery.attempts) == (DeliveryState.DEAD, 10)
+    assert [attempt.status for attempt in delivery.history] == [500] * 10
+    assert [later.at - earlier.at for earlier, later in pairwise(delivery.history)] == list(RETRY_AFTER)
 
 
 def test_an_accepted_callback_is_not_tried_again() -> None:

@@ -8,7 +8,7 @@ import pytest
 from agent_core.domain.errors import RepoStoreError
 from agent_core.ports import Worktree
 from fakes.repo_store import FakeOrigin, FakeRepoStore
-from tests.contracts.repo_store import ACME, NOON, RepoStoreContract
+from tests.contracts.repo_store import ACME, NOON, RepoStoreContract, allow
 
 
 class FakeStage:
@@ -55,6 +55,9 @@ class FakeStage:
     def lose(self, worktree: Worktree) -> None:
         self.store.lose(worktree.path)
 
+    def tamper(self) -> None:
+        self.store.tamper(ACME, "hooks/pre-push")
+
     def kept(self, ref: str) -> Mapping[str, str]:
         return self.store.kept[ref].tree
 
@@ -84,7 +87,7 @@ async def test_a_step_waits_at_its_gate_before_and_at_its_answer_after_its_effec
     store.edit("job-1", "a.txt", "one\n")
     store.gates["publish"].clear()
     store.answers["publish"].clear()
-    publishing = asyncio.create_task(store.publish(worktree, "Work", NOON))
+    publishing = asyncio.create_task(store.publish(worktree, "Work", NOON, allow))
     for _ in range(3):
         await asyncio.sleep(0)
     assert "feature/x" not in origin.branches

@@ -4,17 +4,28 @@ import asyncio
 
 import pytest
 
-from fakes.stores import FakeClientRepo, FakeDatabase, FakeHoldRepo, FakeJobRepo, FakeMessageLog, FakeOutbox
+from fakes.stores import (
+    FakeAnswers,
+    FakeClientRepo,
+    FakeDatabase,
+    FakeHoldRepo,
+    FakeJobRepo,
+    FakeMessageLog,
+    FakeOutbox,
+)
+from tests.contracts.stores_answers import AnswersContract
 from tests.contracts.stores_clients import ClientRepoContract
 from tests.contracts.stores_holds import HoldRepoContract
 from tests.contracts.stores_jobs import JobRepoContract
 from tests.contracts.stores_messages import MessageLogContract
 from tests.contracts.stores_outbox import OutboxContract
+from tests.contracts.stores_retention import OldMessagesContract
 from tests.contracts.stores_samples import Stores, a_client, a_job
 
 
 def stores_over(db: FakeDatabase) -> Stores:
-    return Stores(FakeJobRepo(db), FakeMessageLog(db), FakeClientRepo(db), FakeOutbox(db), FakeHoldRepo(db))
+    log = FakeMessageLog(db)
+    return Stores(FakeJobRepo(db), log, FakeClientRepo(db), FakeOutbox(db), FakeHoldRepo(db), FakeAnswers(db), log)
 
 
 class OnFakes:
@@ -36,6 +47,12 @@ class TestFakeOutbox(OnFakes, OutboxContract): ...
 
 
 class TestFakeHoldRepo(OnFakes, HoldRepoContract): ...
+
+
+class TestFakeAnswers(OnFakes, AnswersContract): ...
+
+
+class TestFakeOldMessages(OnFakes, OldMessagesContract): ...
 
 
 async def test_new_repos_over_the_same_database_see_the_same_data() -> None:

@@ -109,7 +109,7 @@ def test_a_shape_is_filled_by_the_first_record_that_has_the_field() -> None:
         fill(Outer, first)
 
 
-async def test_the_routes_are_the_specification_s() -> None:
+async def test_the_routes_are_the_specification_s_and_ours() -> None:
     assert [(route.method, route.path) for route in routes(make_core())] == [
         ("GET", "/clients"),
         ("POST", "/clients"),
@@ -121,8 +121,12 @@ async def test_the_routes_are_the_specification_s() -> None:
         ("GET", "/jobs/{job_id}"),
         ("POST", "/jobs/{job_id}/cancel"),
         ("POST", "/jobs/{job_id}/retry"),
+        ("GET", "/jobs/{job_id}/callbacks"),
+        ("POST", "/jobs/{job_id}/callbacks/redeliver"),
         ("GET", "/health"),
         ("GET", "/queue"),
+        ("POST", "/queue/pause"),
+        ("POST", "/queue/resume"),
         ("POST", "/sync"),
     ]
 

@@ -445,6 +445,7 @@ async def test_no_job_is_taken_or_started_while_the_server_drains(world: World) 
     world.agent.hold()
     for n in range(3):
         await world.submit(f"b{n}")
+    await eventually(lambda: sum(job.state.holds_a_slot for job in world.db.jobs.values()) == 2)
     world.core.stop_taking_jobs()
     with pytest.raises(ShuttingDown):
         await world.submit("late")

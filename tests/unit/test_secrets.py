@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_core.domain.publish_policy import MIB, FileChange, PublishPolicy, blocked_sentence
+from agent_core.domain.errors import WorldError
+from agent_core.domain.publish_policy import MB, FileChange, PublishPolicy, added_lines, blocked_sentence
 from agent_core.domain.secrets import REDACTED, Secrets
 
 KNOWN = "correct horse battery"
@@ -50,8 +51,8 @@ def test_work_with_a_secret_in_an_added_line_is_refused_by_the_name_of_the_file(
 
 
 def test_a_file_over_the_limit_is_refused() -> None:
-    changes = [FileChange(path="big.bin", size=51 * MIB), FileChange(path="small.txt", size=50 * MIB)]
-    assert PublishPolicy().violations(changes) == ["big.bin: 51.0 MB, more than the 50 MB allowed"]
+    changes = [FileChange(path="big.bin", size=51 * MB), FileChange(path="small.txt", size=50 * MB)]
+    assert PublishPolicy().violations(changes) == ["big.bin: 51.0 MB, more than the 50.0 MB allowed"]
 
 
 @pytest.mark.parametrize(
@@ -74,6 +75,38 @@ def test_a_protected_path_is_refused_as_its_pattern_says(pattern: str, path: str
     policy = PublishPolicy(protected_paths=[pattern])
     expected = [f"{path}: protected by {pattern}"] if protected else []
     assert policy.violations([FileChange(path=path, size=1)]) == expected
+
+
+def test_a_line_break_in_a_path_does_not_lead_past_its_pattern_nor_into_the_sentence() -> None:
+    policy = PublishPolicy(protected_paths=[".github/**"])
+    change = FileChange(path=".github/a\nb\udcff", size=1)
+    assert policy.violations([change]) == [r"'.github/a\nb\udcff': protected by .github/**"]
+
+
+def test_work_that_breaks_no_rule_passes_the_check_and_any_other_is_refused_with_the_reason_per_file() -> None:
+    policy = PublishPolicy(max_file_size=10 * MB, secrets=Secrets([KNOWN]))
+    policy.check([FileChange(path="a", size=1, added="fine\n"), FileChange(path="gone", size=0)])
+    with pytest.raises(WorldError) as caught:
+        policy.check([FileChange(path="big", size=11 * MB), FileChange(path="env", size=9, added=KNOWN)])
+    assert caught.value.code == "blocked_by_policy"
+    assert str(caught.value) == (
+        "The work may not be published: big: 11.0 MB, more than the 10.0 MB allowed; env: an added line holds a secret"
+    )
+    assert KNOWN not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "added"),
+    [
+        ("", "a\nb", "a\nb"),
+        ("a\nb\n", "b\na\n", ""),
+        ("a\n", "a\na\n", "a\n"),
+        ("a\nb\n", "a\nc\n", "c\n"),
+        ("a\n", "", ""),
+    ],
+)
+def test_added_lines_are_those_that_were_nowhere_in_the_file_before(before: str, after: str, added: str) -> None:
+    assert added_lines(before, after) == added
 
 
 def test_a_long_list_of_violations_is_cut_in_the_sentence() -> None:

@@ -70,6 +70,9 @@ def test_every_problem_is_told_at_once_by_its_variable() -> None:
         "AGENT_MAX_TURNS": "-1",
         "AGENT_CLAUDE_ARGS": "--x 'open",
         "AGENT_MIN_FREE_DISK": "2 GB",
+        "AGENT_MAX_FILE_SIZE": "50mb",
+        "AGENT_MESSAGE_DAYS": "-1",
+        "AGENT_MESSAGE_MB": "0",
         "AGENT_JOB_TIMEOUT": "2 hours",
         "AGENT_SILENCE_TIMEOUT": "0",
         "AGENT_RESULT_GRACE": "-1",
@@ -108,9 +111,13 @@ def test_a_time_is_seconds_or_has_a_unit(text: str, seconds: int) -> None:
     assert found.shutdown_timeout == timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize(("text", "size"), [("1000", 1000), ("500MiB", 500 * 2**20), ("2GiB", 2**31), ("0", 0)])
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("1000", 1000), ("500MiB", 500 * 2**20), ("2GiB", 2**31), ("50MB", 50_000_000), ("3GB", 3 * 10**9), ("0", 0)],
+)
 def test_a_size_is_bytes_or_has_a_unit(text: str, size: int) -> None:
-    assert read_settings({**SET, "AGENT_MIN_FREE_DISK": text}).min_free_disk == size
+    found = read_settings({**SET, "AGENT_MIN_FREE_DISK": text, "AGENT_MAX_FILE_SIZE": text})
+    assert (found.min_free_disk, found.max_file_size) == (size, size)
 
 
 def test_every_secret_value_is_known() -> None:

@@ -16,7 +16,15 @@ from fakes.code_agent import FakeCodeAgent
 from fakes.notifier import FakeNotifier
 from fakes.pr_host import FakePRHost
 from fakes.repo_store import FakeRepoStore
-from fakes.stores import FakeClientRepo, FakeDatabase, FakeHoldRepo, FakeJobRepo, FakeMessageLog, FakeOutbox
+from fakes.stores import (
+    FakeAnswers,
+    FakeClientRepo,
+    FakeDatabase,
+    FakeHoldRepo,
+    FakeJobRepo,
+    FakeMessageLog,
+    FakeOutbox,
+)
 from tests.unit.builders import SettableClock, eventually
 
 ORG, REPO = "SupportKings", "french-language-solutions"
@@ -24,16 +32,21 @@ AT_ONCE: dict[str, Any] = {
     "message_pause": timedelta(),
     "shutdown_timeout": timedelta(),
     "cancel_patience": timedelta(),
+    "store_pause": timedelta(),
 }
 HOOK = "https://os.opskings.example/api/webhooks/agent"
 
 
 class WatchedJobRepo(FakeJobRepo):
-    """Remembers every state a job was stored in."""
+    """Remembers every state a job was stored in, and refuses to store those that are in `refused`."""
 
     history: dict[str, list[JobState]]
+    refused: dict[JobState, Exception]
 
     async def save(self, job: Job, callback: Delivery | None = None) -> Job:
+        if job.state in self.refused:
+            await asyncio.sleep(0)
+            raise self.refused[job.state]
         saved = await super().save(job, callback)
         self.history.setdefault(job.id, [JobState.QUEUED]).append(saved.state)
         return saved
@@ -53,6 +66,7 @@ class World:
         self.notifier = FakeNotifier()
         self.free_disk = 100 * GIB
         self.history: dict[str, list[JobState]] = {}
+        self.refused: dict[JobState, Exception] = {}
         self._ids = count(1)
         self._core: AgentCore | None = None
 
@@ -94,6 +108,7 @@ class World:
             messages={job: list(log) for job, log in self.db.messages.items()},
             deliveries=survived(self.db.deliveries),
             holds=survived(self.db.holds),
+            answers=survived(self.db.answers),
             last_job_seq=self.db.last_job_seq,
             last_message_seq=self.db.last_message_seq,
         )
@@ -158,13 +173,15 @@ class World:
 def make_core(world: World, clock: Clock, prefix: str) -> AgentCore:
     numbers = count(1)
     jobs = WatchedJobRepo(world.db)
-    jobs.history = world.history
+    jobs.history, jobs.refused = world.history, world.refused
     return AgentCore(
         jobs=jobs,
         messages=FakeMessageLog(world.db),
         clients=FakeClientRepo(world.db),
         outbox=FakeOutbox(world.db),
         holds=FakeHoldRepo(world.db),
+        answers=FakeAnswers(world.db),
+        old_messages=[FakeMessageLog(world.db)],
         repos=world.repos,
         agent=world.agent,
         prs=world.prs,

@@ -20,7 +20,8 @@ from attrs import define, field
 
 from agent_adapters.git.failures import failure, without_credentials
 from agent_adapters.git.process import Git, GitOutcome
-from agent_adapters.git.shape import Shape, guarded_files, restore, write_whole
+from agent_adapters.git.shape import Shape, differences, guarded_files, restore, write_whole
+from agent_adapters.git.tampering import describe, in_words, note
 from agent_core.domain.client import Repository
 from agent_core.domain.errors import RepoStoreError
 from agent_core.ports import BareRepository
@@ -82,6 +83,7 @@ class Clone:
     """Set once the clone is ready for use."""
     refreshed: tuple[float, BareRepository] | None = None
     """The last refresh: when it began (monotonic seconds), and its result."""
+    _guard: asyncio.Lock = field(factory=asyncio.Lock, init=False)
 
     @property
     def name(self) -> str:
@@ -123,13 +125,13 @@ class Clone:
         if self.shape is None:
             stored = await asyncio.to_thread(Shape.load, self.private / "shape.json")
             if stored is not None:
-                await self._put_back(stored)
+                await self.put_back(stored)
             if stored is None or stored.url != self.url:
                 stored = await self._adopt(made_here=stored is not None and stored.made_here)
             await self._make_own_git_dir()
             self.shape = stored
         else:
-            await self._put_back(self.shape)
+            await self.put_back(self.shape)
 
     @asynccontextmanager
     async def drafting(self) -> AsyncIterator[Path]:
@@ -164,10 +166,17 @@ class Clone:
         """Tell a person what to try when the origin cannot be reached."""
         return f"try `git ls-remote {without_credentials(self.url)}` as the user that the server runs as"
 
-    async def _put_back(self, shape: Shape) -> None:
-        changed = await asyncio.to_thread(restore, self.bare, shape)
-        if changed:
-            _log.warning("%s was changed by somebody and put back: %s", self.bare, ", ".join(changed))
+    async def put_back(self, shape: Shape) -> None:
+        """Put back what somebody changed in the bare repository, and note it for the worktrees that are open."""
+        async with self._guard:
+            found = await asyncio.to_thread(differences, self.bare, shape)
+            if not found:
+                return
+            changed, grave = await describe(self.run, shape, found)
+            _log.warning("%s was changed by somebody and put back: %s", self.bare, in_words(changed))
+            if grave:
+                await asyncio.to_thread(note, self.private / "worktrees", grave)
+            await asyncio.to_thread(restore, self.bare, shape, found)
 
     async def _adopt(self, *, made_here: bool) -> Shape:
         """Give a bare repository, whoever made it, the remote that is needed, and remember its shape."""

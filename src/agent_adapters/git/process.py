@@ -70,6 +70,8 @@ def _git_environment(environ: Mapping[str, str]) -> dict[str, str]:
         "LANGUAGE": "",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_OPTIONAL_LOCKS": "0",
+        # Refs that an agent can write would show other contents here than what is pushed.
+        "GIT_NO_REPLACE_OBJECTS": "1",
         "GIT_DEFAULT_HASH": "sha1",
         "GIT_DEFAULT_REF_FORMAT": "files",
     }

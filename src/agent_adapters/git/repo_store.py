@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from agent_adapters.git.changes import changes
 from agent_adapters.git.checkout import Base, Checkout
 from agent_adapters.git.clone import Clone
 from agent_adapters.git.failures import failing, failure
@@ -16,11 +17,12 @@ from agent_adapters.git.origin import ORIGIN_HEAD, Origin, PushResult, Sleep
 from agent_adapters.git.process import Git
 from agent_adapters.git.shape import Shape
 from agent_adapters.git.staging import Staging
+from agent_adapters.git.tampering import refuse_tampered
 from agent_adapters.git.trash import Trash
 from agent_adapters.git.worktrees import Worktrees
 from agent_core.domain.client import Repository
 from agent_core.domain.errors import RepoStoreError
-from agent_core.ports import BareRepository, Publication, RepoStore, Worktree
+from agent_core.ports import BareRepository, Publication, PublishCheck, RepoStore, Worktree
 
 _log = logging.getLogger(__name__)
 
@@ -144,10 +146,13 @@ class GitRepoStore(RepoStore):
         return removed
 
     # ------------------------------------------------------------------ the work
-    async def publish(self, worktree: Worktree, message: str, at: datetime) -> Publication:
+    async def publish(self, worktree: Worktree, message: str, at: datetime, check: PublishCheck) -> Publication:
         clone, checkout = self._places(worktree)
         with failing("push_failed", f"The branch {worktree.branch} could not be pushed"):
             base = await self._base(clone, checkout, worktree)
+            if clone.shape is not None:
+                await clone.put_back(clone.shape)
+            await asyncio.to_thread(refuse_tampered, checkout.record, clone.name)
             if await asyncio.to_thread(checkout.is_lost, base.tree):
                 raise RepoStoreError(
                     f"The worktree {checkout.path} is gone or empty: there is nothing to publish", code="worktree_lost"
@@ -156,6 +161,8 @@ class GitRepoStore(RepoStore):
             if tree == base.tree:
                 ahead = await self._origin.is_ahead(clone, base)
                 return Publication(commit_sha=base.sha, changed=False, ahead=ahead)
+            # In a thread: to search megabytes for secrets takes longer than the loop may stand still.
+            await asyncio.to_thread(check, await changes(clone, base.tree, tree))
             commit = await self._commit(clone, base, tree, message, at)
             pushed = await self._origin.push(clone, commit, worktree.branch)
             if not pushed.accepted:

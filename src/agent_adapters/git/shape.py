@@ -1,11 +1,11 @@
-"""What in a bare repository could make git run something, as the server left it, and its restoration."""
+"""What in a bare repository could make git run something: as the server left it, what differs, its restoration."""
 
 import contextlib
 import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from attrs import asdict, field, frozen
@@ -49,24 +49,27 @@ def guarded_files(bare: Path) -> dict[str, GuardedFile]:
     return {name: content for name, content in _guarded(bare) if content is not None}
 
 
-def restore(bare: Path, shape: Shape) -> list[str]:
-    """Put the guarded files back as they were; return the names of those that differed."""
+def differences(bare: Path, shape: Shape) -> dict[str, GuardedFile | None]:
+    """Return the guarded files that are not as they were, by name and as they are now; None for no plain file."""
     found = dict(_guarded(bare))
-    differing = sorted(
-        name
-        for name in found.keys() | shape.files.keys()
-        if name not in found or found[name] is None or found[name] != shape.files.get(name)
-    )
-    for name in differing:
+    return {
+        name: found.get(name)
+        for name in sorted(found.keys() | shape.files.keys())
+        if found.get(name) is None or found[name] != shape.files.get(name)
+    }
+
+
+def restore(bare: Path, shape: Shape, names: Collection[str]) -> None:
+    """Put these guarded files back as they were."""
+    for name in names:
         _clear(bare / name)
-    for name in differing:
+    for name in names:
         if name in shape.files:
             path, wanted = bare / name, shape.files[name]
             if path.parent.is_symlink():
                 path.parent.unlink()
             path.parent.mkdir(exist_ok=True)
             write_whole(path, wanted.text, encoding="latin-1", mode=0o755 if wanted.executable else 0o644)
-    return differing
 
 
 def _clear(path: Path) -> None:

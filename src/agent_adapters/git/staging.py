@@ -39,7 +39,7 @@ class Staging:
     async def tree(self, base_sha: str, *, lenient: bool = False) -> str:
         """Store the worktree's files and return their tree.
 
-        A nested repository raises RepoStoreError `nested_repository`, or is left out when `lenient`; so is then
+        A nested repository raises RepoStoreError `blocked_by_policy`, or is left out when `lenient`; so is then
         what cannot be read.
         """
         await self._start_index(base_sha)
@@ -114,7 +114,7 @@ def _nested(paths: list[str]) -> RepoStoreError:
     return RepoStoreError(
         f"The agent left a Git repository of its own in {named}: its files cannot become part of this repository. "
         "Ask for plain files or a submodule, and retry the job",
-        code="nested_repository",
+        code="blocked_by_policy",
     )
 
 

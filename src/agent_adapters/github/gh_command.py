@@ -11,6 +11,8 @@ from typing import Any
 
 from attrs import field, frozen
 
+from agent_adapters.processes import SERVER_MARK
+
 _NAMES = frozenset(
     {
         *("PATH", "HOME", "USER", "LOGNAME", "LANG", "TMPDIR", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"),
@@ -18,6 +20,7 @@ _NAMES = frozenset(
         *("GH_TOKEN", "GITHUB_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN", "GH_HOST", "GH_CONFIG_DIR"),
         *("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"),
         *("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"),  # the way to the keyring that `gh auth login` wrote to
+        SERVER_MARK,
     }
 )
 _QUIET = {

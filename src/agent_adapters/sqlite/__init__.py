@@ -1,5 +1,7 @@
 """The store in one SQLite file: a repository per port, over one `Database`."""
 
+from agent_adapters.sqlite.answers import SqliteAnswers
+from agent_adapters.sqlite.backup import back_up
 from agent_adapters.sqlite.client_repo import SqliteClientRepo
 from agent_adapters.sqlite.database import Database
 from agent_adapters.sqlite.errors import DatabaseError
@@ -11,9 +13,11 @@ from agent_adapters.sqlite.outbox import SqliteOutbox
 __all__ = [
     "Database",
     "DatabaseError",
+    "SqliteAnswers",
     "SqliteClientRepo",
     "SqliteHoldRepo",
     "SqliteJobRepo",
     "SqliteMessageLog",
     "SqliteOutbox",
+    "back_up",
 ]

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 import aiosqlite
 
+from agent_adapters.sqlite.answers import put_answer
 from agent_adapters.sqlite.connection import fetch
 from agent_adapters.sqlite.database import Database
 from agent_adapters.sqlite.records import Record, insert, update
+from agent_core.domain.answer import Answer
 from agent_core.domain.client import Client
 from agent_core.domain.errors import ClientBusy, ClientExists, UnknownClient
 from agent_core.ports import ClientRepo
@@ -45,11 +47,12 @@ class SqliteClientRepo(ClientRepo):
 
     _ADD = insert("clients", _CLIENTS.columns)
 
-    async def add(self, client: Client) -> None:
+    async def add(self, client: Client, answer: Answer | None = None) -> None:
         async def add(connection: aiosqlite.Connection) -> None:
             if not await fetch(connection, _IS_STORED, (client.id,)):
                 await _refuse_twin(connection, client)
                 await fetch(connection, self._ADD, _CLIENTS.row(client))
+                await put_answer(connection, answer)
 
         await self._db.write(add)
 

@@ -11,8 +11,8 @@ Row = tuple[Any, ...]
 Parameters = Sequence[Any] | Mapping[str, Any]
 
 _BUSY_SECONDS = 5.0
+_FIRST_PRAGMA = "PRAGMA auto_vacuum = INCREMENTAL"  # counts only while the file is empty; later it would write there
 _PRAGMAS = (
-    "PRAGMA auto_vacuum = INCREMENTAL",  # counts only while the file is empty, so it must come first
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # NORMAL may lose the last commits when the power goes
     "PRAGMA foreign_keys = ON",
@@ -26,6 +26,8 @@ async def connect(path: Path, *, read_only: bool = False) -> aiosqlite.Connectio
     """Open a connection in which every statement is its own transaction until one is begun. Raises sqlite3.Error."""
     connection = await aiosqlite.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
     try:
+        if await fetch(connection, "PRAGMA page_count") == [(0,)]:
+            await fetch(connection, _FIRST_PRAGMA)
         for pragma in _PRAGMAS + (_MAC_PRAGMAS if sys.platform == "darwin" else ()):
             await fetch(connection, pragma)
         if read_only:

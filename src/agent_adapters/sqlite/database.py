@@ -1,26 +1,32 @@
 """The database file, opened and closed as one."""
 
 import asyncio
+import logging
 from contextlib import AsyncExitStack
 from itertools import cycle
 from pathlib import Path
 from typing import Self
 
 from agent_adapters.sqlite.connection import Parameters, Row, connect, fetch
-from agent_adapters.sqlite.errors import DatabaseError, spoken
+from agent_adapters.sqlite.errors import QUICK_CHECK, DatabaseError, refuse_damage, spoken
 from agent_adapters.sqlite.migrations import migrate, steps
 from agent_adapters.sqlite.private_file import locked, make_private
 from agent_adapters.sqlite.writer import Operation, T, Writer
 
+log = logging.getLogger(__name__)
+
 _READERS = 2
+_QUICKLY_CHECKED = 256 * 1024 * 1024
+"""Bytes that are checked within a quarter of a second at each start; more only when the last server did not stop."""
 
 
 class Database:
     """An SQLite file for one server at a time, used inside `async with`.
 
     Entering makes the file (mode 0600, its folder 0700) or brings it to today's schema, and raises DatabaseError with
-    the codes `database_locked`, `database_newer`, `database_corrupt` or `database_unusable`. Leaving waits until all
-    writes that were handed in are on the disk or have failed.
+    the codes `database_locked`, `database_newer`, `database_corrupt` or `database_unusable`. It looks for damage when
+    that is quick, or when the last server was killed. Leaving waits until all writes that were handed in are on the
+    disk or have failed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -32,9 +38,12 @@ class Database:
         async with AsyncExitStack() as stack:
             stack.enter_context(spoken(self.path))
             await asyncio.to_thread(make_private, path)
-            stack.enter_context(locked(path))
+            ended_well = stack.enter_context(locked(path))
+            doubtful = await asyncio.to_thread(_doubtful, path, ended_well)
             connection = await connect(path)
             stack.push_async_callback(connection.close)
+            if doubtful:
+                refuse_damage(path, await fetch(connection, QUICK_CHECK))
             await migrate(connection, path, steps())
             readers = [await connect(path, read_only=True) for _ in range(_READERS)]
             for reader in readers:
@@ -74,3 +83,9 @@ class Database:
     def _check_open(self) -> None:
         if self._opened is None:
             raise DatabaseError(f"The database {self.path} is not open: enter it first", code="database_closed")
+
+
+def _doubtful(path: Path, ended_well: bool) -> bool:
+    if not ended_well and not Path(f"{path}-wal").exists():
+        log.warning("the last server was killed and %s-wal is gone: what it stored last may be lost", path)
+    return not ended_well or path.stat().st_size <= _QUICKLY_CHECKED

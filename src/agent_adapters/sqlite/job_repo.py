@@ -8,10 +8,12 @@ from typing import Any
 
 import aiosqlite
 
+from agent_adapters.sqlite.answers import put_answer
 from agent_adapters.sqlite.connection import fetch
 from agent_adapters.sqlite.database import Database
 from agent_adapters.sqlite.outbox import put
 from agent_adapters.sqlite.records import Record, insert, update
+from agent_core.domain.answer import Answer
 from agent_core.domain.delivery import Delivery
 from agent_core.domain.errors import StaleJob, UnknownClient, UnknownJob
 from agent_core.domain.job import RUNNING_STATES, Job, JobState
@@ -40,10 +42,11 @@ class SqliteJobRepo(JobRepo):
     _ADD = f"{insert('jobs', _WRITTEN)} RETURNING {', '.join(_JOBS.columns)}"
     _GET = _JOBS.select("FROM jobs WHERE id = ?")
 
-    async def add(self, job: Job) -> Job:
+    async def add(self, job: Job, answer: Answer | None = None) -> Job:
         async def add(connection: aiosqlite.Connection) -> Job:
             try:
                 [row] = await fetch(connection, self._ADD, _row(job))
+                await put_answer(connection, answer)
             except sqlite3.IntegrityError as error:
                 if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
                     raise UnknownClient(job.client_id) from error

@@ -1,11 +1,13 @@
 """Numbered steps from an empty file to today's schema."""
 
+import asyncio
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
 import aiosqlite
 
+from agent_adapters.sqlite.backup import back_up
 from agent_adapters.sqlite.connection import fetch
 from agent_adapters.sqlite.errors import DatabaseError
 
@@ -23,8 +25,9 @@ def steps() -> Sequence[Step]:
 async def migrate(connection: aiosqlite.Connection, path: Path, steps: Sequence[Step]) -> None:
     """Take the steps that the file has not taken yet, each wholly or not at all.
 
-    Raises DatabaseError: `database_newer` when the file has taken steps that are not known here, `database_unusable`
-    when a step fails, as it does in a file that another program made.
+    A file that has taken some of them is copied to `<path>.v<its version>` first. Raises DatabaseError:
+    `database_newer` when it has taken steps that are not known here, `database_unusable` when a step fails, as it
+    does in a file that another program made, `backup_failed` when there is no room for the copy.
     """
     [(version,)] = await fetch(connection, "PRAGMA user_version")
     known = steps[-1][0]
@@ -34,9 +37,17 @@ async def migrate(connection: aiosqlite.Connection, path: Path, steps: Sequence[
             "install the newer release again, or put a backup in the file's place",
             code="database_newer",
         )
+    if 0 < version < known:
+        await asyncio.to_thread(_keep_copy, path, version)
     for number, statements in steps:
         if number > version:
             await _take(connection, path, number, statements)
+
+
+def _keep_copy(path: Path, version: int) -> None:
+    copy = path.with_name(f"{path.name}.v{version}")
+    copy.unlink(missing_ok=True)  # of an earlier try, or of before a backup was put back
+    back_up(path, copy)
 
 
 async def _take(connection: aiosqlite.Connection, path: Path, number: int, statements: str) -> None:

@@ -20,20 +20,33 @@ def make_private(path: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold `<path>.lock`, which the kernel frees when the process dies. Raises DatabaseError, `database_locked`."""
+def locked(path: Path) -> Iterator[bool]:
+    """Hold `<path>.lock`, which the kernel frees when the process dies; tell whether its last holder ended well.
+
+    Who did not leave by itself has left its process number in the file. Raises DatabaseError, `database_locked`.
+    """
     file = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
+        holder = os.pread(file, 32, 0)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(file, 32).decode(errors="replace").strip() or "unknown"
+            name = holder.decode(errors="replace").strip() or "unknown"
             raise DatabaseError(
-                f"The database {path} is in use by another server (process {holder}): stop that one first",
+                f"The database {path} is in use by another server (process {name}): stop that one first",
                 code="database_locked",
             ) from None
-        os.ftruncate(file, 0)
-        os.write(file, f"{os.getpid()}\n".encode())
-        yield
+        _write(file, f"{os.getpid()}\n".encode())
+        try:
+            yield not holder
+        except BaseException:
+            _write(file, holder)
+            raise
+        _write(file, b"")
     finally:
         os.close(file)
+
+
+def _write(file: int, content: bytes) -> None:
+    os.ftruncate(file, 0)
+    os.pwrite(file, content, 0)

@@ -1,20 +1,22 @@
 """How an attrs class lies in a row: one column per field, by its name."""
 
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import UnionType
-from typing import Any, Generic, TypeVar, cast, get_args, get_type_hints
+from typing import Any, Generic, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from attrs import fields
-
-from agent_adapters.sqlite.connection import Row
 
 T = TypeVar("T")
 
 
 class Record(Generic[T]):
-    """Columns and values of one attrs class: times as ISO-8601 UTC with milliseconds, enums by value."""
+    """Columns and values of one attrs class: times as ISO-8601 UTC with milliseconds, enums by value.
+
+    A tuple of attrs values is a JSON list of objects.
+    """
 
     def __init__(self, made: type[T]) -> None:
         self._made = made
@@ -30,7 +32,7 @@ class Record(Generic[T]):
         """Return the value's columns, as parameters by name."""
         return {name: _to_sql(getattr(value, name)) for name in self.columns}
 
-    def value(self, row: Row) -> T:
+    def value(self, row: Sequence[Any]) -> T:
         """Make the value of a row that `select` found; columns after its own are left alone."""
         return self._made(
             **{
@@ -70,6 +72,8 @@ def storable(text: str) -> str:
 def _to_sql(value: object) -> object:
     if isinstance(value, datetime):
         return iso(value)
+    if isinstance(value, tuple):
+        return json.dumps([Record(type(item)).row(item) for item in value], ensure_ascii=False)
     return storable(value) if isinstance(value, str) else value
 
 
@@ -78,6 +82,8 @@ _READERS: Mapping[type, Callable[[Any], Any]] = {datetime: datetime.fromisoforma
 
 def _reader(hint: Any) -> Callable[[Any], Any] | None:
     """Tell what makes a field's value of a column's; None when they are the same."""
+    if get_origin(hint) is tuple:
+        return _items_reader(Record(get_args(hint)[0]))
     kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
     for kind in kinds:
         if kind in _READERS:
@@ -85,3 +91,7 @@ def _reader(hint: Any) -> Callable[[Any], Any] | None:
         if isinstance(kind, type) and issubclass(kind, StrEnum):
             return kind
     return None
+
+
+def _items_reader(items: Record[Any]) -> Callable[[str], tuple[Any, ...]]:
+    return lambda text: tuple(items.value([item[name] for name in items.columns]) for item in json.loads(text))

@@ -23,6 +23,15 @@ class DeliveryState(StrEnum):
 
 
 @frozen(kw_only=True)
+class Attempt:
+    """One attempt that was made: the receiver's HTTP status, or what went wrong, or both."""
+
+    at: datetime
+    status: int | None = None
+    error: str | None = None
+
+
+@frozen(kw_only=True)
 class Delivery:
     """One row of the outbox. `id` stays the same on every attempt; `body` is sent as it is, byte for byte."""
 
@@ -35,8 +44,9 @@ class Delivery:
     next_at: datetime
     state: DeliveryState = DeliveryState.PENDING
     attempts: int = 0
-    last_status: int | None = None
-    last_error: str | None = None
+    """How many were made since it was last asked for: the place in the schedule."""
+    history: tuple[Attempt, ...] = ()
+    """Every attempt there ever was, oldest first."""
 
 
 @frozen(kw_only=True)
@@ -94,7 +104,7 @@ def after_attempt(delivery: Delivery, receipt: Receipt, now: datetime, jitter: f
 
     410 Gone and a used-up schedule end it as dead; a receiver's Retry-After may lengthen a wait, never shorten it.
     """
-    tried = evolve(delivery, attempts=delivery.attempts + 1, last_status=receipt.status, last_error=receipt.error)
+    tried = evolve(recorded(delivery, receipt, now), attempts=delivery.attempts + 1)
     if receipt.accepted:
         return evolve(tried, state=DeliveryState.DELIVERED)
     if receipt.status == 410 or tried.attempts > len(RETRY_AFTER):
@@ -103,3 +113,14 @@ def after_attempt(delivery: Delivery, receipt: Receipt, now: datetime, jitter: f
     if receipt.retry_after is not None:
         wait = max(wait, min(receipt.retry_after, RETRY_AFTER[-1]))
     return evolve(tried, next_at=now + wait)
+
+
+def recorded(delivery: Delivery, receipt: Receipt, now: datetime) -> Delivery:
+    """Return the delivery with one more attempt and nothing decided by it."""
+    attempt = Attempt(at=now, status=receipt.status, error=receipt.error)
+    return evolve(delivery, history=(*delivery.history, attempt))
+
+
+def asked_again(delivery: Delivery, now: datetime) -> Delivery:
+    """Return the delivery due at once, with the whole schedule before it, whatever became of it until now."""
+    return evolve(delivery, state=DeliveryState.PENDING, next_at=now, attempts=0)

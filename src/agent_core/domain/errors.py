@@ -80,6 +80,30 @@ class JobNotFinished(CallerError):
         super().__init__(f"The job is {status}: only a finished job can be retried")
 
 
+class NoCallback(CallerError):
+    """The job has no callback that could be sent again."""
+
+    code = "no_callback"
+
+
+class KeyReused(CallerError):
+    """The request's key came with another request before."""
+
+    code = "idempotency_key_reused"
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key came with another request before: use a new key for a new request")
+
+
+class KeyInProgress(CallerError):
+    """A request with this key is still being answered."""
+
+    code = "idempotency_in_progress"
+
+    def __init__(self) -> None:
+        super().__init__("A request with this Idempotency-Key is still being answered: send this one again later")
+
+
 class QueueFull(CallerError):
     """As many jobs wait as the server accepts."""
 

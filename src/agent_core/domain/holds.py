@@ -40,7 +40,10 @@ def standing(holds: Iterable[Hold], now: datetime) -> Hold | None:
 
 
 def starts_allowed(free_since: datetime | None, started_since: int, now: datetime) -> int | None:
-    """Say how many jobs may start now, `free_since` a hold ended and `started_since` have started; None: any number."""
+    """Say how many jobs may start now, `free_since` a hold ended and `started_since` have started; None: any number.
+
+    A clock that was set back meanwhile counts as time that passed: nobody waits until it gets there again.
+    """
     if free_since is None:
         return None
-    return max(0, 1 + int((now - free_since) / STAGGER) - started_since)
+    return max(0, 1 + int(abs(now - free_since) / STAGGER) - started_since)

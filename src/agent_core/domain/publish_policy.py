@@ -1,14 +1,17 @@
 """The gate before the push: what may leave this machine as a job's work."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from attrs import field, frozen
 
+from agent_core.domain.errors import WorldError
 from agent_core.domain.secrets import Secrets
 
-MIB = 1024**2
+MB = 1_000_000
+MAX_FILE_SIZE = 50 * MB
 LISTED = 20
 
 
@@ -20,16 +23,23 @@ class FileChange:
     size: int
     """Bytes, after the change."""
     added: str = ""
-    """The lines added, without their leading plus signs; empty for binary files."""
+    """The lines added, as `added_lines` finds them; empty for binary files, and for text too long to be looked at."""
 
 
 @frozen(kw_only=True)
 class PublishPolicy:
     """What is refused. Patterns match the whole path: `*` and `?` within one part, `**` across them."""
 
-    max_file_size: int = 50 * MIB
+    max_file_size: int = MAX_FILE_SIZE
+    """Bytes."""
     protected_paths: Sequence[str] = ()
     secrets: Secrets = field(factory=Secrets)
+
+    def check(self, changes: Iterable[FileChange]) -> None:
+        """Raise WorldError `blocked_by_policy`, which lists what is wrong per file, unless all may be pushed."""
+        found = self.violations(changes)
+        if found:
+            raise WorldError(blocked_sentence(found), code="blocked_by_policy")
 
     def violations(self, changes: Iterable[FileChange]) -> list[str]:
         """Say per file what is wrong with it; empty when all may be pushed."""
@@ -37,11 +47,12 @@ class PublishPolicy:
         return [problem for change in changes for problem in self._problems(change, protected)]
 
     def _problems(self, change: FileChange, protected: Sequence[tuple[str, Callable[[str], bool]]]) -> Iterable[str]:
+        path = _shown(change.path)
         if change.size > self.max_file_size:
-            yield f"{change.path}: {change.size / MIB:.1f} MB, more than the {self.max_file_size / MIB:g} MB allowed"
+            yield f"{path}: {_amount(change.size)}, more than the {_amount(self.max_file_size)} allowed"
         if self.secrets.found_in(change.added):
-            yield f"{change.path}: an added line holds a secret"
-        yield from (f"{change.path}: protected by {pattern}" for pattern, matches in protected if matches(change.path))
+            yield f"{path}: an added line holds a secret"
+        yield from (f"{path}: protected by {pattern}" for pattern, matches in protected if matches(change.path))
 
 
 def blocked_sentence(violations: Sequence[str]) -> str:
@@ -50,10 +61,31 @@ def blocked_sentence(violations: Sequence[str]) -> str:
     return f"The work may not be published: {'; '.join(violations[:LISTED])}{more}"
 
 
+def added_lines(before: str, after: str) -> str:
+    """Return the lines of `after` that `before` has not, in order; a line that only moved is not among them."""
+    known = Counter(before.splitlines(keepends=True))
+    added = []
+    for line in after.splitlines(keepends=True):
+        if known[line] > 0:
+            known[line] -= 1
+        else:
+            added.append(line)
+    return "".join(added)
+
+
+def _amount(size: int) -> str:
+    return f"{size / MB:.1f} MB" if size >= MB else f"{size} bytes"
+
+
+def _shown(path: str) -> str:
+    """The path as it can stand in a sentence: an agent may have put line breaks and bytes of no encoding into it."""
+    return path if path.isprintable() else repr(path)
+
+
 def _path_pattern(pattern: str) -> Callable[[str], bool]:
     if "**" not in pattern and "/" not in pattern:
         return lambda path: fnmatchcase(path.rpartition("/")[2], pattern)
     rooted = pattern.removeprefix("/")
     parts = (re.escape(part).replace(r"\*", "[^/]*").replace(r"\?", "[^/]") for part in rooted.split("**"))
-    expression = re.compile(".*".join(parts).replace(".*/", "(?:.*/)?"))
+    expression = re.compile(".*".join(parts).replace(".*/", "(?:.*/)?"), re.DOTALL)
     return lambda path: expression.fullmatch(path) is not None

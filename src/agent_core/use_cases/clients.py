@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from attrs import evolve, frozen
 
+from agent_core.domain.answer import Remember
 from agent_core.domain.client import ASSUMED_DEFAULT_BRANCH, Client, directory_for
 from agent_core.domain.errors import ClientExists, WorldError
 from agent_core.domain.job import FINAL_STATES
@@ -57,8 +58,8 @@ class Clients:
         """Return one client with its jobs counted. Raises UnknownClient."""
         return await self._details(await self._clients.get(client_id))
 
-    async def create(self, request: ClientRequest) -> ClonedClient:
-        """Clone the repository, then store the client.
+    async def create(self, request: ClientRequest, remember: Remember[ClonedClient] | None = None) -> ClonedClient:
+        """Clone the repository, then store the client, and the answer with it where one is to be remembered.
 
         Raises InvalidValue, ClientExists, or RepoStoreError; nothing is stored then.
         """
@@ -72,11 +73,12 @@ class Clients:
             client = await self._draft(request)
             try:
                 bare = await self._repos.refresh(client.repository)
-                client = _with_origins_branch(client, bare)
-                await self._clients.add(client)
+                made = ClonedClient(client=_with_origins_branch(client, bare), bare_repo_path=str(bare.path))
+                answer = remember.answer(made, self._clock()) if remember is not None else None
+                await self._clients.add(made.client, answer)
             finally:
                 self._reserved.discard(client.directory)
-        return ClonedClient(client=client, bare_repo_path=str(bare.path))
+        return made
 
     async def find_or_make(self, github_org: str, github_repo: str) -> Client:
         """Return the repository's client, made now if there is none; it is cloned by its first run."""

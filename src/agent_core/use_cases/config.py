@@ -24,3 +24,9 @@ class CoreConfig:
     """Worktrees without a live job are swept when they are older."""
     message_pause: timedelta = timedelta(milliseconds=50)
     """How long messages gather between two groups of one job."""
+    message_age: timedelta | None = timedelta(days=30)
+    """How long the messages of a job are kept after its end; None: for ever."""
+    answer_age: timedelta = timedelta(hours=24)
+    """How long a request may be sent again under its key and gets the same answer."""
+    store_pause: timedelta = timedelta(seconds=1)
+    """How long to wait between two tries to store the end of a run."""

@@ -7,8 +7,9 @@ import random
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from weakref import WeakValueDictionary
 
-from agent_core.domain.delivery import Delivery, DeliveryState, after_attempt
+from agent_core.domain.delivery import Delivery, DeliveryState, Receipt, after_attempt, asked_again, recorded
 from agent_core.ports import Clock, Notifier, Outbox
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class Courier:
         self._wake = asyncio.Event()
         self._stopping = False
         self._attempts: dict[str, asyncio.Task[None]] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._loop: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -41,6 +43,20 @@ class Courier:
     def wake(self) -> None:
         """Look at the outbox again."""
         self._wake.set()
+
+    async def redeliver(self, job_id: str) -> Delivery | None:
+        """Make the job's last callback due at once and return it; None when it has none.
+
+        An attempt that is under way is not taken for the one that was asked for.
+        """
+        async with self._turn(job_id):
+            found = await self._outbox.of_job(job_id)
+            if not found:
+                return None
+            delivery = asked_again(found[-1], self._clock())
+            await self._outbox.save(delivery)
+        self.wake()
+        return delivery
 
     async def stop(self) -> None:
         """Make one last attempt of what is due now, wait a little for it, then stop."""
@@ -92,11 +108,26 @@ class Courier:
         try:
             receipt = await self._notifier.send(delivery)
             self._reached("callback sent, not recorded")
-            after = after_attempt(delivery, receipt, self._clock(), random.random())  # noqa: S311  # spreads load only
-            await self._outbox.save(after)
+            after = await self._record(delivery, receipt)
         except Exception:
             log.exception("a callback's attempt could not be recorded", extra={"job_id": delivery.job_id})
             await asyncio.sleep(FAREWELL.total_seconds())  # a store that fails must not make us flood the receiver
             return
         if after.state is DeliveryState.DEAD:
             log.error("gave up a callback: %s", receipt.error or receipt.status, extra={"job_id": delivery.job_id})
+
+    async def _record(self, delivery: Delivery, receipt: Receipt) -> Delivery:
+        """Store what came of the attempt, on top of what was stored while it was made."""
+        async with self._turn(delivery.job_id):
+            stored = {other.id: other for other in await self._outbox.of_job(delivery.job_id)}
+            now, current = self._clock(), stored.get(delivery.id, delivery)
+            if current == delivery:
+                after = after_attempt(current, receipt, now, random.random())  # noqa: S311  # spreads load only
+            else:  # it was asked for again meanwhile
+                after = recorded(current, receipt, now)
+            await self._outbox.save(after)
+            return after
+
+    def _turn(self, job_id: str) -> asyncio.Lock:
+        """Return the lock under which a job's callback is read and then written."""
+        return self._turns.setdefault(job_id, asyncio.Lock())

@@ -90,7 +90,8 @@ class Dispatcher:
         async with self._lock:
             job = await self._jobs.get(job_id)
             run = self._runs.get(job_id)
-            if job.state is JobState.QUEUED and job.worktree_path is not None:
+            # A server that died may have opened a worktree without a record of it.
+            if job.state is JobState.QUEUED and (job.worktree_path is not None or job.crashes):
                 job = await self._jobs.save(advance(job, CancelRequested(at=self._clock())))
                 self._begin(job, Cancelled(at=self._clock()))
                 return job, False

@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import Sequence
+from itertools import count
 
+from attrs import evolve
+
+from agent_core.domain.answer import Remember
 from agent_core.domain.client import Client
 from agent_core.domain.errors import InvalidValue, JobNotFinished, QueueFull
 from agent_core.domain.job import Job, JobMessage, JobRequest, JobState
-from agent_core.domain.queue_policy import positions
+from agent_core.domain.queue_policy import QueueEntry, positions
 from agent_core.domain.request_rules import UrlRule, check_job_request
 from agent_core.ports import ClientRepo, Clock, JobFilter, JobRepo, MessageLog, NewId
 from agent_core.use_cases.clients import Clients
@@ -14,6 +18,9 @@ from agent_core.use_cases.config import CoreConfig
 from agent_core.use_cases.dispatcher import Dispatcher
 from agent_core.use_cases.holds import Holds
 from agent_core.use_cases.views import CancelledJob, JobsView, JobView, PlacedJob
+
+YOUNGER_THAN_ALL = 2**62
+"""The age of a job that has none yet: it is behind every stored one."""
 
 
 class Jobs:
@@ -44,9 +51,11 @@ class Jobs:
         self._config = config
         self._url_problem = url_problem
         self._ended = ended
+        self._ages = count(YOUNGER_THAN_ALL)
+        self._being_added: dict[str, QueueEntry] = {}
 
-    async def submit(self, request: JobRequest) -> PlacedJob:
-        """Queue a job; when this returns it is stored for good.
+    async def submit(self, request: JobRequest, remember: Remember[PlacedJob] | None = None) -> PlacedJob:
+        """Queue a job; when this returns it is stored for good, and so is the answer where one is to be remembered.
 
         Raises InvalidValue, UnknownClient, QueueFull, ShuttingDown, LowDisk.
         """
@@ -54,7 +63,7 @@ class Jobs:
         check_job_request(request, self._url_problem)
         await self._refuse_when_full()
         client = await self._client_of(request)
-        return await self._queue(request, client, None)
+        return await self._queue(request, client, None, remember)
 
     async def get(self, job_id: str) -> JobView:
         """Return a job. Raises UnknownJob."""
@@ -104,28 +113,53 @@ class Jobs:
                 await self._ended.wait()
             return job
 
-    async def _queue(self, request: JobRequest, client: Client, original_job_id: str | None) -> PlacedJob:
+    async def _queue(
+        self,
+        request: JobRequest,
+        client: Client,
+        original_job_id: str | None,
+        remember: Remember[PlacedJob] | None = None,
+    ) -> PlacedJob:
         if request.branch_name.lower() == client.default_branch.lower():
             raise InvalidValue("branchName", f"must not be the default branch ({client.default_branch})")
         now = self._clock()
-        job = await self._jobs.add(
-            Job(
-                id=f"job-{self._new_id()}",
-                client_id=client.id,
-                prompt=request.prompt,
-                branch_name=request.branch_name,
-                title=request.title or None,
-                os_feature_id=request.os_feature_id,
-                os_callback_url=request.os_callback_url,
-                original_job_id=original_job_id,
-                created_at=now,
-                updated_at=now,
-            )
+        job = Job(
+            id=f"job-{self._new_id()}",
+            client_id=client.id,
+            prompt=request.prompt,
+            branch_name=request.branch_name,
+            title=request.title or None,
+            os_feature_id=request.os_feature_id,
+            os_callback_url=request.os_callback_url,
+            original_job_id=original_job_id,
+            created_at=now,
+            updated_at=now,
+        )
+        try:
+            placed = PlacedJob(job=job, position=await self._position(job))
+            job = await self._jobs.add(job, remember.answer(placed, now) if remember is not None else None)
+        finally:
+            self._being_added.pop(job.id, None)
+        self._dispatcher.wake()
+        return evolve(placed, job=job)
+
+    async def _position(self, job: Job) -> int:
+        """Find the place that the job will have, behind those that are being added at the same time.
+
+        It is found before the job is stored because the answer, which tells it, is stored with the job.
+        """
+        self._being_added[job.id] = QueueEntry(
+            id=job.id,
+            client_id=job.client_id,
+            branch_name=job.branch_name,
+            seq=next(self._ages),
+            priority=job.priority,
         )
         snapshot = await self._jobs.queue()
-        order = [entry.id for entry in positions(snapshot.queued, snapshot.running)]
-        self._dispatcher.wake()
-        return PlacedJob(job=job, position=order.index(job.id) + 1 if job.id in order else 1)
+        stored = {entry.id for entry in (*snapshot.queued, *snapshot.running)}
+        added = [entry for entry in self._being_added.values() if entry.id not in stored]
+        order = [entry.id for entry in positions([*snapshot.queued, *added], snapshot.running)]
+        return order.index(job.id) + 1
 
     async def _client_of(self, request: JobRequest) -> Client:
         if request.client_id is None:

@@ -2,11 +2,13 @@
 waits for it, cleans up and records the end, and is never cancelled."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 from agent_core.domain.delivery import Delivery, callback_for
-from agent_core.domain.errors import IllegalEvent, WorldError
+from agent_core.domain.errors import IllegalEvent, RepoStoreError, StaleJob, WorldError
 from agent_core.domain.job import Job, JobState
 from agent_core.domain.lifecycle import (
     Cancelled,
@@ -39,6 +41,7 @@ class Run:
         new_delivery_id: NewId,
         ended: Callable[[Job], None],
         end: Event | None = None,
+        store_pause: timedelta = timedelta(seconds=1),
     ) -> None:
         self._record = record
         self._log = run_log
@@ -46,6 +49,8 @@ class Run:
         self._clock = clock
         self._new_delivery_id = new_delivery_id
         self._ended = ended
+        self._store_pause = store_pause.total_seconds()
+        self._server_stops = asyncio.Event()
         self._worktree: Worktree | None = None
         self._stopped_by: Callable[[], Event] | None = None
         self._work = None if end is not None else asyncio.create_task(self._do_work())
@@ -58,7 +63,8 @@ class Run:
         return job
 
     def interrupt(self) -> None:
-        """End the work; the job goes back to the queue."""
+        """End the work; the job goes back to the queue. An end that cannot be stored is left to the next start."""
+        self._server_stops.set()
         self._stop(lambda: Interrupted(at=self._clock(), reason=InterruptReason.RESTART))
 
     def _stop(self, end: Callable[[], Event]) -> None:
@@ -74,15 +80,37 @@ class Run:
     async def _supervise(self, end: Event | None) -> None:
         try:
             async with self._log:
-                end = end or await self._outcome()
-                if not isinstance(end, Interrupted):
-                    await self._clean_up(end)
-                await self._log.say(_farewell(end))
-            await self._finish(end)
+                event = end or await self._outcome()
+                if not isinstance(event, Interrupted):
+                    await self._insist(lambda: self._clean_up(event))
+                await self._log.say(_farewell(event))
+            await self._insist(lambda: self._finish(event))
+            await self._log.own_up()
         except Exception:
             log.exception("the end of a run could not be stored", extra={"job_id": self._record.job.id})
         finally:
             self._ended(self._record.job)
+
+    async def _insist(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Take a step of the end again and again while the store fails, until the server stops.
+
+        Given up, the job is found running at the next start and goes on from its facts.
+        """
+        failed = False
+        while True:
+            try:
+                return await step()
+            except StaleJob:
+                raise
+            except Exception:
+                if self._server_stops.is_set():
+                    raise
+                if not failed:
+                    log.exception("the end of a run cannot be stored yet", extra={"job_id": self._record.job.id})
+                failed = True
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._store_pause):
+                    await self._server_stops.wait()
 
     async def _outcome(self) -> Event:
         """Wait for the work and say how the run ends. A cancel that was stored decides, whatever the work says."""
@@ -111,9 +139,13 @@ class Run:
             if not isinstance(end, Completed):
                 await self._steps.keep(self._record, self._log, self._worktree)
             await self._steps.close_worktree(self._record.job)
-        except WorldError as error:
+        except RepoStoreError as error:
             await self._log.say(f"Clean-up failed: {error}")
             log.warning("clean-up failed: %s", error, extra={"job_id": self._record.job.id})
+        except WorldError:
+            raise  # it is the store that failed: work must not be lost for that
+        except Exception:
+            log.exception("clean-up failed on a defect", extra={"job_id": self._record.job.id})
 
     async def _finish(self, end: Event) -> None:
         try:

@@ -57,6 +57,7 @@ class RunLog:
 
     Messages gather while the group before them is being stored, so groups grow with the load. `write` waits when
     `LIMIT` messages are ahead of it: a store that cannot keep up slows the agent down instead of filling the memory.
+    Messages that the store refuses are lost; how many they were is said in their place as soon as it works again.
     """
 
     LIMIT = 5000
@@ -70,6 +71,7 @@ class RunLog:
         self._clock = clock
         self._pause = pause
         self._waiting: list[JobMessage] = []
+        self._lost = 0
         self._filled = asyncio.Event()
         self._room = asyncio.Event()
         self._closing = asyncio.Event()
@@ -90,14 +92,21 @@ class RunLog:
         while len(self._waiting) >= self.LIMIT and not self._closing.is_set():
             self._room.clear()
             await self._room.wait()
-        raw = raw and self._redact(raw)
-        message = JobMessage(type=type_, content=self._redact(content), raw=raw, created_at=self._clock())
-        self._waiting.append(message)
+        self._waiting.append(self._message(type_, content, raw))
         self._filled.set()
 
     async def say(self, sentence: str) -> None:
         """Add a message of the server's own."""
         await self.write(MessageType.SYSTEM, sentence)
+
+    async def own_up(self) -> None:
+        """Say how many messages were lost, where no later message has told it; for when the log is closed."""
+        if self._lost:
+            await self._append([])
+
+    def _message(self, type_: MessageType, content: str, raw: str | None = None) -> JobMessage:
+        raw = raw and self._redact(raw)
+        return JobMessage(type=type_, content=self._redact(content), raw=raw, created_at=self._clock())
 
     async def _store(self) -> None:
         while True:
@@ -115,10 +124,15 @@ class RunLog:
                 await self._rest()
 
     async def _append(self, group: list[JobMessage]) -> None:
+        gap = f"{self._lost} message(s) could not be stored here"
+        notice = [self._message(MessageType.SYSTEM, gap)] if self._lost else []
         try:
-            await self._messages.append(self._job_id, group)
+            await self._messages.append(self._job_id, notice + group)
         except Exception:
             log.exception("messages could not be stored", extra={"job_id": self._job_id, "lost": len(group)})
+            self._lost += sum(bool(message.content) for message in group)
+        else:
+            self._lost = 0
 
     async def _rest(self) -> None:
         """Let messages gather, but not when the log is being closed."""

@@ -26,6 +26,7 @@ from agent_core.domain.lifecycle import (
     WorkPushed,
     WorktreeOpened,
 )
+from agent_core.domain.publish_policy import PublishPolicy
 from agent_core.ports import (
     AgentEnded,
     AgentSaid,
@@ -64,6 +65,7 @@ class RunSteps:
     repos: RepoStore
     agent: CodeAgent
     prs: PRHost
+    policy: PublishPolicy
     clock: Clock
     reached: Reached
 
@@ -167,17 +169,19 @@ class RunSteps:
         else:
             kind, reason = HoldKind.LOGIN_LOST, InterruptReason.LOGIN_LOST
             until = now + LOGIN_PATIENCE
-        hold = await self.holds.place(kind, ended.error or kind.replace("_", " "), until)
+        hold = await self.holds.place(kind, self.policy.secrets.redact(ended.error or kind.replace("_", " ")), until)
         await log.say(f"On hold until {iso_seconds(until)}: {hold.reason}")
         return Interrupted(at=now, reason=reason, report=ended.report)
 
     async def _publish(self, record: RunRecord, log: RunLog, worktree: Worktree) -> Event:
         job = record.job
+        redact = self.policy.secrets.redact
         client = await self.clients.get(job.client_id)
         if job.commit_sha is None:
             if job.agent_finished_at is None:
                 raise RuntimeError("publishing before the agent has finished")
-            done = await self.repos.publish(worktree, job.commit_message, job.agent_finished_at)
+            message = redact(job.commit_message)
+            done = await self.repos.publish(worktree, message, job.agent_finished_at, self.policy.check)
             self.reached("pushed, not recorded")
             # A retry may find its work at the origin already, pushed by the run that failed after it.
             if not done.changed and not (done.ahead and job.original_job_id is not None):
@@ -192,8 +196,8 @@ class RunSteps:
                     head=job.branch_name,
                     head_sha=job.commit_sha or "",
                     base=client.default_branch,
-                    title=job.pull_request_title,
-                    body=job.pull_request_body,
+                    title=redact(job.pull_request_title),
+                    body=redact(job.pull_request_body),
                 )
             )
             self.reached("pull request opened, not recorded")

@@ -16,6 +16,12 @@ def script_marker(number: int) -> str:
     return f"[[script:{number}]]"
 
 
+def script_in(text: str) -> int | None:
+    """Return the number of the script that the text names; the last one counts."""
+    found = _SCRIPT.findall(text)
+    return int(found[-1]) if found else None
+
+
 @frozen(kw_only=True)
 class Asked:
     """Header names are in lower case."""
@@ -31,9 +37,8 @@ class Asked:
 
     @property
     def script(self) -> int | None:
-        """The number of the script that the conversation's prompts name; the last one counts."""
-        found = _SCRIPT.findall("\n".join(self.texts("user")))
-        return int(found[-1]) if found else None
+        """The number of the script that the conversation's prompts name."""
+        return script_in("\n".join(self.texts("user")))
 
     @property
     def session(self) -> str:

@@ -15,7 +15,7 @@ from collections import deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-from tests.real.anthropic.asked import Asked, script_marker
+from tests.real.anthropic.asked import Asked, script_in, script_marker
 from tests.real.anthropic.turns import Turn, fails, says
 from tests.real.anthropic.wire import events, message
 
@@ -110,13 +110,13 @@ class StubAnthropic:
             self._scripts.append(deque(turns))
             return f"{text} {script_marker(len(self._scripts) - 1)}"
 
-    def left(self) -> int:
-        """Count the turns that nobody asked for yet."""
-        return sum(map(len, self._scripts))
-
     def main_requests(self) -> list[Asked]:
         """Return the requests that carried a conversation on."""
         return [asked for asked in self.asked if asked.path == "/v1/messages" and asked.is_main]
+
+    def sessions(self, prompt: str) -> set[str]:
+        """Return the ids of the sessions that the prompt's conversation was held in."""
+        return {asked.session for asked in self.main_requests() if asked.script == script_in(prompt)}
 
     def take(self, asked: Asked) -> Turn:
         """Note the request and return its answer."""

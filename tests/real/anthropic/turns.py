@@ -42,9 +42,14 @@ def runs(command: str) -> Turn:
 
 
 def lingers(fifo: Path) -> Turn:
-    """Use the Bash tool to leave a process in a session of its own, to tell so through the fifo, and to wait."""
+    """Use the Bash tool to leave an orphan in a session of its own, to tell so through the fifo, and to wait.
+
+    It tells when the CLI has written this call into its transcript, which it does a moment late: a kill before that
+    takes the last turns out of the session.
+    """
     stray = "import os, time; os.setsid(); time.sleep(600)"
-    return runs(f"{shlex.quote(sys.executable)} -c '{stray}' & echo begun > {shlex.quote(str(fifo))}; sleep 300")
+    written = 'until grep -qs os.setsid "$HOME"/.claude/projects/*/*.jsonl; do sleep 0.02; done'
+    return runs(f"({shlex.quote(sys.executable)} -c '{stray}' &); {written}; echo begun > '{fifo}'; sleep 300")
 
 
 def fails(status: int, kind: str, message: str, **headers: str) -> Turn:

@@ -1,0 +1,116 @@
+"""What differs between two trees, for those who judge whether it may be pushed.
+
+Objects alone are read, of the server's own making: no diff driver, no attribute and no configuration has a say in
+what is shown, as they would have in `git diff`. git's replacement refs are off in every command.
+"""
+
+import asyncio
+import os
+from collections.abc import Iterable
+
+from attrs import frozen
+
+from agent_adapters.git.clone import Clone
+from agent_adapters.git.failures import failure
+from agent_adapters.git.process import GitOutcome
+from agent_core.domain.publish_policy import FileChange, added_lines
+
+LONGEST_READ = 8 * 2**20
+MOST_READ = 32 * 2**20
+LONGEST_ADDED = 2**20
+SNIFFED = 8000
+"""Bytes at the beginning of a file in which a NUL makes it binary: git's own rule."""
+_ABSENT = "0" * 40
+_GITLINK = "160000"
+
+
+@frozen(kw_only=True)
+class _Entry:
+    path: str
+    before: str | None
+    after: str | None
+    """Blobs; None for what is not there or is a submodule."""
+
+
+async def changes(clone: Clone, before: str, after: str) -> list[FileChange]:
+    """Return the files that differ between two trees, in the order of their paths; a renamed one is two.
+
+    Added text is found in files of up to LONGEST_READ bytes, the smallest first until MOST_READ bytes were read of
+    old and new files together, and is cut after LONGEST_ADDED bytes. Beyond that, and for binary files, it is empty.
+    """
+    listed = await _must(clone, "diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", before, after)
+    entries = _entries(os.fsdecode(listed.out))
+    sizes = await _sizes(clone, {blob for entry in entries for blob in (entry.before, entry.after) if blob})
+    wanted = _affordable(entries, sizes)
+    texts = await _contents(clone, wanted)
+    return await asyncio.to_thread(_changes, entries, sizes, texts)
+
+
+def _entries(raw: str) -> list[_Entry]:
+    """Read `:OLD_MODE NEW_MODE OLD_BLOB NEW_BLOB STATUS`, NUL, path, NUL; as often as there are files."""
+    fields = raw.split("\0")
+    entries = []
+    for facts, path in zip(fields[0::2], fields[1::2], strict=False):
+        old_mode, new_mode, old, new, _ = facts.removeprefix(":").split(" ")
+        entries.append(_Entry(path=path, before=_blob(old_mode, old), after=_blob(new_mode, new)))
+    return entries
+
+
+def _blob(mode: str, name: str) -> str | None:
+    return None if mode == _GITLINK or name == _ABSENT else name
+
+
+async def _sizes(clone: Clone, blobs: Iterable[str]) -> dict[str, int]:
+    names = sorted(blobs)
+    if not names:
+        return {}
+    told = await _must(clone, "cat-file", "--batch-check=%(objectsize)", stdin="\n".join(names).encode())
+    return dict(zip(names, map(int, told.lines), strict=True))
+
+
+def _affordable(entries: Iterable[_Entry], sizes: dict[str, int]) -> list[str]:
+    """Choose the blobs to read. A new file that cannot be compared with its old one counts as new altogether."""
+    left, chosen = MOST_READ, set()
+    for entry in sorted((e for e in entries if e.after), key=lambda e: sizes[e.after or ""]):
+        for blob in (entry.after, entry.before):
+            if blob and blob not in chosen and sizes[blob] <= min(left, LONGEST_READ):
+                left -= sizes[blob]
+                chosen.add(blob)
+    return sorted(chosen)
+
+
+async def _contents(clone: Clone, blobs: list[str]) -> dict[str, bytes]:
+    if not blobs:
+        return {}
+    told = await _must(clone, "cat-file", "--batch", stdin="\n".join(blobs).encode())
+    contents, at = {}, 0
+    for blob in blobs:
+        begin = told.out.index(b"\n", at) + 1
+        size = int(told.out[at:begin].split(b" ")[2])
+        contents[blob] = told.out[begin : begin + size]
+        at = begin + size + 1
+    return contents
+
+
+def _changes(entries: Iterable[_Entry], sizes: dict[str, int], contents: dict[str, bytes]) -> list[FileChange]:
+    return [
+        FileChange(
+            path=entry.path,
+            size=sizes[entry.after] if entry.after else 0,
+            added=_added(contents.get(entry.before or "", b""), contents.get(entry.after or "", b"")),
+        )
+        for entry in entries
+    ]
+
+
+def _added(before: bytes, after: bytes) -> str:
+    if b"\0" in after[:SNIFFED]:
+        return ""
+    return added_lines(before.decode("utf-8", "replace"), after.decode("utf-8", "replace"))[:LONGEST_ADDED]
+
+
+async def _must(clone: Clone, *arguments: str, stdin: bytes | None = None) -> GitOutcome:
+    outcome = await clone.run(*arguments, stdin=stdin)
+    if not outcome.ok:
+        raise failure("What would be pushed could not be looked at", outcome, "push_failed")
+    return outcome

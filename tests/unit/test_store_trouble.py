@@ -1,0 +1,181 @@
+"""A store that fails for a while: no end of a run is lost, and what was lost of a log is said."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from agent_core import JobState, JobStatus
+from agent_core.domain.errors import StaleJob, WorldError
+from agent_core.domain.job import MessageType
+from agent_core.domain.secrets import Secrets
+from agent_core.use_cases.run_record import RunLog
+from fakes.code_agent import Script, failed
+from fakes.stores import FakeDatabase, FakeMessageLog
+from tests.unit.builders import NOW, SettableClock, a_job, eventually
+from tests.unit.world import World
+
+FULL = WorldError("The disk of the database is full: free some space", code="database_full")
+FINAL = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with World() as world:
+        yield world
+
+
+async def turns(number: int = 300) -> None:
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+async def reached_by_the_agent(world: World) -> str:
+    """Start a job and stop where its agent works."""
+    world.agent.hold()
+    placed = await world.submit()
+    await world.agent.reached(placed.job.id)
+    return placed.job.id
+
+
+# ------------------------------------------------------------------------------------ the end of a run
+async def test_an_end_that_cannot_be_stored_is_stored_when_the_store_works_again(world: World) -> None:
+    world.refused.update(dict.fromkeys(FINAL, FULL))
+    job_id = (await world.submit()).job.id
+    await eventually(lambda: len(world.prs.orders) == 1)
+    await turns()
+    assert world.stored(job_id).state is JobState.PUBLISHING
+    assert not world.db.deliveries
+    world.refused.clear()
+    assert (await world.core.jobs.wait(job_id)).status is JobStatus.COMPLETED
+    await eventually(lambda: len(world.notifier.received) == 1)
+    assert len(world.agent.tasks) == 1
+    assert world.history[job_id].count(JobState.COMPLETED) == 1
+
+
+async def test_a_state_change_that_fails_fails_the_job_cleanly_and_its_work_is_kept(world: World) -> None:
+    job_id = await reached_by_the_agent(world)
+    world.db.failure = FULL
+    world.agent.release()
+    await turns()
+    world.db.failure = None
+    job = await world.core.jobs.wait(job_id)
+    assert (job.status, job.error_code) == (JobStatus.FAILED, "database_full")
+    assert job.kept_ref in world.repos.kept
+    assert (world.repos.worktrees, world.agent.live) == ({}, {})
+    await eventually(lambda: [d.event for d in world.notifier.received] == ["job.failed"])
+
+
+async def test_a_store_that_breaks_unexpectedly_loses_no_end_either(world: World) -> None:
+    world.refused.update(dict.fromkeys(FINAL, OSError("input/output error")))
+    world.agent.default = Script(edits={"half.txt": "x"}, ending=failed())
+    job_id = (await world.submit()).job.id
+    await eventually(lambda: bool(world.repos.kept))
+    await turns()
+    world.refused.clear()
+    job = await world.core.jobs.wait(job_id)
+    assert (job.status, job.kept_ref in world.repos.kept) == (JobStatus.FAILED, True)
+
+
+async def test_the_others_run_on_when_the_store_works_again(world: World) -> None:
+    jobs = [(await world.submit(f"b{n}")).job.id for n in range(5)]
+    await eventually(lambda: len(world.agent.live) > 0)
+    world.db.failure = FULL
+    await turns()
+    world.db.failure = None
+    world.core.wake()
+    for job_id in jobs:
+        assert (await world.core.jobs.wait(job_id)).state.is_final
+    assert (world.repos.worktrees, world.agent.live) == ({}, {})
+
+
+async def test_a_cancel_in_between_comes_first(world: World) -> None:
+    world.refused[JobState.COMPLETED] = FULL
+    job_id = (await world.submit()).job.id
+    await eventually(lambda: len(world.prs.orders) == 1)
+    await turns()
+    cancelled = await world.core.jobs.cancel(job_id)
+    assert (cancelled.job.status, cancelled.was_running) == (JobStatus.CANCELLED, True)
+    assert (await world.core.jobs.wait(job_id)).state is JobState.CANCELLED
+
+
+async def test_a_server_that_stops_waits_for_no_store_and_the_job_goes_on_at_the_next_start(world: World) -> None:
+    world.refused.update(dict.fromkeys(FINAL, FULL))
+    job_id = (await world.submit()).job.id
+    await eventually(lambda: len(world.prs.orders) == 1)
+    await turns()
+    await world.stop()
+    assert world.stored(job_id).state is JobState.PUBLISHING
+    world.refused.clear()
+    await world.start()
+    job = await world.core.jobs.wait(job_id)
+    assert (job.status, job.crashes, len(world.agent.tasks)) == (JobStatus.COMPLETED, 1, 1)
+    assert len(world.prs.open_ones()) == 1
+
+
+async def test_an_end_that_somebody_else_has_stored_is_not_tried_for_ever(world: World) -> None:
+    world.refused.update(dict.fromkeys(FINAL, StaleJob("job-1")))
+    job_id = (await world.submit()).job.id
+    await eventually(lambda: len(world.prs.orders) == 1)
+    await turns()
+    assert world.stored(job_id).state is JobState.PUBLISHING
+    await world.stop()
+
+
+# ------------------------------------------------------------------------------------ the log of a run
+class Log:
+    """A run's log over a store that can fail."""
+
+    def __init__(self) -> None:
+        self.db = FakeDatabase()
+        self.db.jobs["job-1"] = a_job(id="job-1")
+        clock = SettableClock(NOW)
+        self.log = RunLog("job-1", FakeMessageLog(self.db), clock, timedelta().total_seconds(), Secrets())
+
+    def lines(self) -> list[tuple[MessageType, str]]:
+        return [(message.type, message.content) for message in self.db.messages.get("job-1", ())]
+
+
+async def test_messages_that_were_lost_are_counted_in_their_place_when_the_store_works_again() -> None:
+    log = Log()
+    async with log.log as run_log:
+        await run_log.write(MessageType.STDOUT, "one")
+        await eventually(lambda: len(log.lines()) == 1)
+        log.db.failure = FULL
+        for n in range(5):
+            await run_log.write(MessageType.STDOUT, f"lost {n}")
+            await run_log.write(MessageType.STDOUT, "", raw="{}")
+            await turns(5)
+        log.db.failure = None
+        await run_log.write(MessageType.STDOUT, "two")
+        await eventually(lambda: len(log.lines()) == 3)
+        await run_log.write(MessageType.STDOUT, "three")
+    assert log.lines() == [
+        (MessageType.STDOUT, "one"),
+        (MessageType.SYSTEM, "5 message(s) could not be stored here"),
+        (MessageType.STDOUT, "two"),
+        (MessageType.STDOUT, "three"),
+    ]
+
+
+async def test_messages_that_were_lost_at_the_end_are_owned_up_to() -> None:
+    log = Log()
+    async with log.log as run_log:
+        log.db.failure = FULL
+        await run_log.say("Failed: no")
+    await run_log.own_up()
+    log.db.failure = None
+    for _ in range(2):
+        await run_log.own_up()
+    assert log.lines() == [(MessageType.SYSTEM, "1 message(s) could not be stored here")]
+
+
+async def test_a_job_whose_last_words_were_lost_says_so(world: World) -> None:
+    job_id = await reached_by_the_agent(world)
+    world.db.failure = FULL
+    world.agent.release()
+    await turns()
+    world.db.failure = None
+    await world.core.jobs.wait(job_id)
+    await eventually(lambda: any("could not be stored here" in line for line in world.said(job_id)))
