@@ -19,7 +19,7 @@ SECRETS = {
     "ANTHROPIC_API_KEY": "sk-ant-api03-s3cret",
 }
 """What a server has in its environment and the agent must not see."""
-TO_LOOPBACK = {
+QUIET = {
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     "CLAUDE_CODE_MAX_RETRIES": "1",
     "DISABLE_TELEMETRY": "1",
@@ -39,7 +39,14 @@ class Account:
         self._claude = claude
         # the CLI puts sockets there, whose paths hold about 107 bytes: a test's own directory may be longer
         self._short = Path(tempfile.mkdtemp(prefix="cc"))
-        self._passed = {"ANTHROPIC_BASE_URL": anthropic.url, "CLAUDE_CODE_TMPDIR": str(self._short), **TO_LOOPBACK}
+        self._passed = {
+            "ANTHROPIC_BASE_URL": anthropic.url,
+            # with a stored login the CLI turns to the true service as well: this proxy leads nowhere
+            "HTTPS_PROXY": anthropic.url,
+            "NO_PROXY": "127.0.0.1",
+            "CLAUDE_CODE_TMPDIR": str(self._short),
+            **QUIET,
+        }
         own = {"PATH": os.environ["PATH"], "HOME": str(self.home), "LANG": "C.UTF-8"}
         self.environ = {**own, **SECRETS, **self._passed}
         self.log_in()

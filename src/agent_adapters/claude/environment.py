@@ -23,6 +23,10 @@ SWITCHES = {
     "CLAUDE_CODE_MAX_RETRIES": "4",  # ten, the default, are three minutes of waiting for each request
     "CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1",  # it is shared by all worktrees of a repository
     "DISABLE_AUTOUPDATER": "1",
+    # Installing these writes hooks and settings into the repository that all worktrees share, where they fail the job.
+    "HUSKY": "0",
+    "HUSKY_SKIP_INSTALL": "1",
+    "LEFTHOOK": "0",
 }
 
 

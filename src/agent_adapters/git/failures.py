@@ -19,7 +19,7 @@ _NETWORK = re.compile(
 _FINAL = re.compile(
     r"permission denied|authentication failed|could not read (?:username|password)|host key verification failed"
     r"|does not appear to be a git repository|repository not found|repository '[^']*' not found"
-    r"|access denied|returned error: 4(?!08|29)\d\d",
+    r"|access denied|returned error: 4(?!08|29)\d\d|no space left on device|disk quota exceeded",
     re.IGNORECASE,
 )
 _HELD_LOCK = re.compile(r"Unable to create '(.+?\.lock)': File exists")
