@@ -1,5 +1,6 @@
 """The container: which adapter stands at which port, as the settings say."""
 
+import asyncio
 import hashlib
 import logging
 import sys
@@ -7,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
-from shutil import disk_usage
+from shutil import disk_usage, rmtree
 
 from dependency_injector import containers, providers
 
@@ -60,11 +61,12 @@ def free_bytes(directories: Iterable[Path]) -> int:
 
 
 @asynccontextmanager
-async def without_leftovers(name: str) -> AsyncIterator[None]:
-    """End what a former run of this server left behind, before the first job starts."""
+async def without_leftovers(name: str, scratch: Path) -> AsyncIterator[None]:
+    """End and remove what a former run of this server left behind, before the first job starts."""
     ended = await end_leftovers(name)
     if ended:
         log.warning("ended %d process(es) that a former server left behind", len(ended))
+    await asyncio.to_thread(rmtree, scratch, ignore_errors=True)
     yield
 
 
@@ -96,6 +98,7 @@ class Container(containers.DeclarativeContainer):
         extra_args=_set.claude_args,
         pass_env=_set.pass_env,
         server_id=name,
+        scratch=_set.scratch_dir,
         job_timeout=_set.job_timeout.total_seconds.call(),
         silence_timeout=_set.silence_timeout.total_seconds.call(),
         result_grace=_set.result_grace.total_seconds.call(),
@@ -165,5 +168,5 @@ class Container(containers.DeclarativeContainer):
         make_app,
         core,
         _set.api_secret,
-        resources=providers.List(database, providers.Singleton(without_leftovers, name)),
+        resources=providers.List(database, providers.Singleton(without_leftovers, name, _set.scratch_dir)),
     )

@@ -197,6 +197,11 @@ class Settings:
         return self.home / "git"
 
     @property
+    def scratch_dir(self) -> Path:
+        """What lives as long as a run of the agent."""
+        return self.home / "tmp"
+
+    @property
     def pulls_dir(self) -> Path:
         """The local pull requests."""
         return self.home / "pulls"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agent_adapters.claude.instructions import read_instructions, remove_private, write_private
+from agent_adapters.claude.instructions import read_instructions
+from agent_adapters.claude.scratch import make_scratch, remove_scratch, write_instructions
 
 
 @pytest.fixture
@@ -54,9 +55,10 @@ def test_endless_instructions_are_cut_and_say_so(worktree: Path) -> None:
     assert "CLAUDE.md is longer" in text
 
 
-def test_the_copy_is_private_and_goes_away() -> None:
-    path = write_private("text")
+def test_the_copy_is_private_and_goes_away(tmp_path: Path) -> None:
+    scratch = make_scratch(tmp_path / "parent")
+    path = write_instructions(scratch, "text")
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert path.read_text() == "text"
-    remove_private(path)
+    remove_scratch(scratch)
     assert not path.parent.exists()

@@ -231,4 +231,4 @@ async def test_a_probe_does_not_wait_for_a_program_that_hangs(place: Place) -> N
     agent = place.agent(command=(str(program),))
     began = time.monotonic()
     assert not (await agent.probe()).authenticated
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 9

@@ -27,7 +27,7 @@ def test_the_command_line_is_the_one_that_was_tried() -> None:
     assert line().words("SID", resume=False, instructions=Path("/tmp/i.md")) == [
         *("claude", "--print", "--output-format", "stream-json", "--verbose", "--session-id", "SID"),
         *("--permission-mode", "acceptEdits", "--allowedTools", "Bash"),
-        *("--disallowedTools", "ScheduleWakeup,CronCreate,Monitor"),
+        *("--disallowedTools", "ScheduleWakeup,CronCreate,Monitor,RemoteTrigger,EnterWorktree"),
         *("--setting-sources", "user", "--strict-mcp-config", "--append-system-prompt-file", "/tmp/i.md"),
     ]
 

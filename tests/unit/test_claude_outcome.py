@@ -150,7 +150,7 @@ def test_a_lost_login_is_known(name: str) -> None:
     end = ended(*stream(name), code=1)
     assert (end.ending, end.error_code) == (Ending.NOT_LOGGED_IN, "login_lost")
     assert end.error is not None
-    assert "claude login" in end.error
+    assert "claude auth login" in end.error
 
 
 def test_an_organisation_that_forbids_the_login_is_a_lost_login() -> None:

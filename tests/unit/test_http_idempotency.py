@@ -9,7 +9,6 @@ import pytest
 from attrs import frozen
 
 from agent_core.domain.errors import RepoStoreError, WorldError
-from agent_core.domain.job import JobState
 from tests.unit.builders import eventually
 from tests.unit.served import AUTH, NEW_CLIENT, NEW_JOB, Served, serving
 
@@ -168,13 +167,3 @@ async def test_a_job_without_a_key_leaves_no_answer(served: Served) -> None:
         await served.new_job()
     assert len(served.db.jobs) == 2
     assert not served.db.answers
-
-
-async def test_jobs_queued_at_once_have_places_of_their_own(served: Served) -> None:
-    await served.core.pause()
-    await served.new_client()
-    jobs = await asyncio.gather(*(served.new_job(branchName=f"b{n}") for n in range(12)))
-    assert sorted(job["position"] for job in jobs) == list(range(1, 13))
-    order = [item["id"] for item in (await served.get("/queue"))["queued"]]
-    assert [job["id"] for job in sorted(jobs, key=lambda job: job["position"])] == order
-    assert {job.state for job in served.db.jobs.values()} == {JobState.QUEUED}

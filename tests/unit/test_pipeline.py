@@ -185,6 +185,15 @@ async def test_positions_count_from_the_job_that_starts_next(world: World) -> No
     assert [(await world.submit(f"later{n}")).position for n in range(3)] == [1, 2, 3]
 
 
+async def test_jobs_queued_at_once_have_places_of_their_own(world: World) -> None:
+    await world.core.pause()
+    await world.submit("first")
+    placed = await asyncio.gather(*(world.submit(f"b{n}") for n in range(12)))
+    assert [one.position for one in placed] == list(range(2, 14))
+    queue = await world.core.status.queue()
+    assert [waiting.job.id for waiting in queue.queued[1:]] == [one.job.id for one in placed]
+
+
 # ------------------------------------------------------------------------------------ cancelling
 async def test_a_queued_job_is_cancelled_at_once_and_its_callback_goes_out(world: World) -> None:
     world.agent.hold()

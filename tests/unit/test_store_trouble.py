@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from agent_core import JobState, JobStatus
-from agent_core.domain.errors import StaleJob, WorldError
+from agent_core.domain.errors import JobFinished, WorldError
 from agent_core.domain.job import MessageType
 from agent_core.domain.secrets import Secrets
 from agent_core.use_cases.run_record import RunLog
@@ -114,13 +114,14 @@ async def test_a_server_that_stops_waits_for_no_store_and_the_job_goes_on_at_the
     assert len(world.prs.open_ones()) == 1
 
 
-async def test_an_end_that_somebody_else_has_stored_is_not_tried_for_ever(world: World) -> None:
-    world.refused.update(dict.fromkeys(FINAL, StaleJob("job-1")))
+async def test_an_end_that_was_stored_by_a_write_that_seemed_to_fail_is_not_tried_for_ever(world: World) -> None:
+    world.unsure[JobState.COMPLETED] = FULL
     job_id = (await world.submit()).job.id
-    await eventually(lambda: len(world.prs.orders) == 1)
+    await eventually(lambda: world.stored(job_id).state is JobState.COMPLETED)
     await turns()
-    assert world.stored(job_id).state is JobState.PUBLISHING
-    await world.stop()
+    with pytest.raises(JobFinished):
+        await world.core.jobs.cancel(job_id)
+    assert len(world.db.deliveries) == 1
 
 
 # ------------------------------------------------------------------------------------ the log of a run
@@ -172,10 +173,15 @@ async def test_messages_that_were_lost_at_the_end_are_owned_up_to() -> None:
 
 
 async def test_a_job_whose_last_words_were_lost_says_so(world: World) -> None:
-    job_id = await reached_by_the_agent(world)
+    closing = world.repos.gates["close_worktree"]
+    closing.clear()
+    job_id = (await world.submit()).job.id
+    await eventually(lambda: ("close_worktree", job_id) in world.repos.calls)
+    await turns()
     world.db.failure = FULL
-    world.agent.release()
+    closing.set()
     await turns()
     world.db.failure = None
-    await world.core.jobs.wait(job_id)
-    await eventually(lambda: any("could not be stored here" in line for line in world.said(job_id)))
+    assert (await world.core.jobs.wait(job_id)).status is JobStatus.COMPLETED
+    await eventually(lambda: world.said(job_id)[-1] == "1 message(s) could not be stored here")
+    assert "Completed" not in world.said(job_id)

@@ -38,10 +38,12 @@ HOOK = "https://os.opskings.example/api/webhooks/agent"
 
 
 class WatchedJobRepo(FakeJobRepo):
-    """Remembers every state a job was stored in, and refuses to store those that are in `refused`."""
+    """Remembers every state a job was stored in; refuses to store those in `refused`, and does not know that it has
+    stored those in `unsure`."""
 
     history: dict[str, list[JobState]]
     refused: dict[JobState, Exception]
+    unsure: dict[JobState, Exception]
 
     async def save(self, job: Job, callback: Delivery | None = None) -> Job:
         if job.state in self.refused:
@@ -49,6 +51,8 @@ class WatchedJobRepo(FakeJobRepo):
             raise self.refused[job.state]
         saved = await super().save(job, callback)
         self.history.setdefault(job.id, [JobState.QUEUED]).append(saved.state)
+        if saved.state in self.unsure:
+            raise self.unsure[saved.state]
         return saved
 
 
@@ -67,6 +71,7 @@ class World:
         self.free_disk = 100 * GIB
         self.history: dict[str, list[JobState]] = {}
         self.refused: dict[JobState, Exception] = {}
+        self.unsure: dict[JobState, Exception] = {}
         self._ids = count(1)
         self._core: AgentCore | None = None
 
@@ -173,7 +178,7 @@ class World:
 def make_core(world: World, clock: Clock, prefix: str) -> AgentCore:
     numbers = count(1)
     jobs = WatchedJobRepo(world.db)
-    jobs.history, jobs.refused = world.history, world.refused
+    jobs.history, jobs.refused, jobs.unsure = world.history, world.refused, world.unsure
     return AgentCore(
         jobs=jobs,
         messages=FakeMessageLog(world.db),

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from agent_adapters.claude.command_line import CommandLine, RepoTrust, prompt_bytes
 from agent_adapters.claude.environment import child_environment
-from agent_adapters.claude.instructions import read_instructions, remove_private, write_private
+from agent_adapters.claude.instructions import read_instructions
 from agent_adapters.claude.login import Login
 from agent_adapters.claude.outcome import ProcessEnd, judge
 from agent_adapters.claude.record import RunRecord
+from agent_adapters.claude.scratch import default_parent, make_scratch, remove_scratch, write_instructions
 from agent_adapters.processes import (
     JOB_MARK,
     SERVER_MARK,
@@ -42,7 +43,8 @@ class ClaudeCodeAgent(CodeAgent):
 
     `environ` is the server's environment, of which the CLI gets an allow-list and the names in `pass_env`; `server_id`
     marks every process, so that a later server can find what this one left. `repo_trust`: `instructions` gives the
-    repository's CLAUDE.md or AGENTS.md as text, `none` not even that, `full` lets all its settings take effect.
+    repository's CLAUDE.md or AGENTS.md as text, `none` not even that, `full` lets all its settings take effect. Each
+    run has a directory of its own in `scratch`, which goes with it.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class ClaudeCodeAgent(CodeAgent):
         extra_args: Sequence[str] = (),
         pass_env: Collection[str] = (),
         server_id: str = "",
+        scratch: Path | None = None,
         job_timeout: float = 7200.0,
         silence_timeout: float = 1800.0,
         result_grace: float = 120.0,
@@ -74,6 +77,7 @@ class ClaudeCodeAgent(CodeAgent):
             extra_args=extra_args,
         )
         self._environ = child_environment(environ, pass_env, {SERVER_MARK: server_id} if server_id else {})
+        self._scratch = scratch or default_parent()
         self._job_timeout = job_timeout
         self._silence_timeout = silence_timeout
         self._result_grace = result_grace
@@ -82,33 +86,30 @@ class ClaudeCodeAgent(CodeAgent):
         self._login = Login(command, self._environ, stop_grace)
 
     async def run(self, task: AgentTask) -> AsyncGenerator[AgentEvent, None]:
-        instructions: Path | None = None
+        scratch = await asyncio.to_thread(make_scratch, self._scratch)
         try:
-            if self._line.repo_trust == "instructions" and (
-                text := await asyncio.to_thread(read_instructions, task.worktree)
-            ):
-                instructions = await asyncio.to_thread(write_private, text)
-            async with aclosing(self._attempts(task, instructions)) as events:
+            async with aclosing(self._attempts(task, scratch)) as events:
                 async for event in events:
                     yield event
         finally:
-            if instructions is not None:
-                await asyncio.to_thread(remove_private, instructions)
+            await asyncio.to_thread(remove_scratch, scratch)
 
     async def probe(self) -> AgentHealth:
         return await self._login.health()
 
-    async def _attempts(self, task: AgentTask, instructions: Path | None) -> AsyncGenerator[AgentEvent, None]:
+    async def _attempts(self, task: AgentTask, scratch: Path) -> AsyncGenerator[AgentEvent, None]:
         """Run the task, a second time where the CLI knows the session when it should not, or the other way round.
 
         A server that died early may have left a session that it never noted, or noted one that was never written.
         """
+        instructions = await asyncio.to_thread(self._instructions, task.worktree, scratch)
         deadline = asyncio.get_running_loop().time() + self._job_timeout
         resume = task.resume
         for last_attempt in (False, True):
             record = RunRecord(str(task.worktree), task.session_id)
             wall = deadline - asyncio.get_running_loop().time()
-            command = self._command(task, self._line.words(task.session_id, resume=resume, instructions=instructions))
+            words = self._line.words(task.session_id, resume=resume, instructions=instructions)
+            command = self._command(task, words, scratch)
             process = SupervisedProcess(command, wall=wall, silence=self._silence_timeout)
             try:
                 async with process:
@@ -130,11 +131,15 @@ class ClaudeCodeAgent(CodeAgent):
             yield AgentSaid(type=MessageType.SYSTEM, content=f"{record.refusal.rstrip('.')}: {how}")
             resume = not resume
 
-    def _command(self, task: AgentTask, words: Sequence[str]) -> Command:
+    def _instructions(self, worktree: Path, scratch: Path) -> Path | None:
+        text = read_instructions(worktree) if self._line.repo_trust == "instructions" else None
+        return write_instructions(scratch, text) if text else None
+
+    def _command(self, task: AgentTask, words: Sequence[str], scratch: Path) -> Command:
         return Command(
             argv=words,
             cwd=task.worktree,
-            environ={**self._environ, JOB_MARK: task.job_id},
+            environ={"CLAUDE_CODE_TMPDIR": str(scratch), **self._environ, JOB_MARK: task.job_id},
             stdin=prompt_bytes(task.prompt),
             mark=f"{JOB_MARK}={task.job_id}",
             grace=self._stop_grace,

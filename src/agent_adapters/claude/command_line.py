@@ -7,8 +7,8 @@ from typing import Literal
 from attrs import frozen
 
 RepoTrust = Literal["instructions", "full", "none"]
-LASTING_TOOLS = "ScheduleWakeup,CronCreate,Monitor"
-"""Tools that keep the process alive after its answer, to wait for something."""
+REFUSED_TOOLS = "ScheduleWakeup,CronCreate,Monitor,RemoteTrigger,EnterWorktree"
+"""Tools that keep the process alive after its answer, or that take the work to another place."""
 
 
 @frozen(kw_only=True)
@@ -30,7 +30,7 @@ class CommandLine:
         words += ["--permission-mode", self.permission_mode]
         if self.allowed_tools:
             words += ["--allowedTools", self.allowed_tools]
-        words += ["--disallowedTools", LASTING_TOOLS]
+        words += ["--disallowedTools", REFUSED_TOOLS]
         if self.repo_trust != "full":  # else a checkout's hooks, environment and servers run without a question
             words += ["--setting-sources", "user", "--strict-mcp-config"]
         if instructions is not None:

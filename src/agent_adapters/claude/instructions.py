@@ -1,10 +1,7 @@
 """A repository's instructions to agents, read as text: nothing else of what the repository configures takes effect."""
 
 import os
-import shutil
 import stat
-import tempfile
-import uuid
 from pathlib import Path
 
 NAMES = ("CLAUDE.md", "AGENTS.md")
@@ -28,20 +25,6 @@ def read_instructions(worktree: Path) -> str | None:
         return None
     text = data[:MAX_BYTES].decode("utf-8", "replace")
     return text if len(data) <= MAX_BYTES else f"{text}\n[{name} is longer: the rest was left out]"
-
-
-def write_private(text: str) -> Path:
-    """Write the text to a file in a new directory that only this user can enter. Blocks."""
-    folder = Path(tempfile.gettempdir()) / f"agent-instructions-{uuid.uuid4().hex}"
-    folder.mkdir(mode=0o700)
-    path = folder / "instructions.md"
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def remove_private(path: Path) -> None:
-    """Remove what `write_private` made. Blocks."""
-    shutil.rmtree(path.parent, ignore_errors=True)
 
 
 def _read(path: Path) -> bytes:

@@ -14,7 +14,9 @@ FRESH_SECONDS = 10.0
 STALE_SECONDS = 60.0
 """How old an answer may be to be given while a new one is being fetched."""
 PATIENCE_SECONDS = 0.9
-"""How long a caller waits at most."""
+"""How long a caller waits at most for an answer that is newer than the last one."""
+FIRST_PATIENCE_SECONDS = 3.0
+"""How long a caller waits for the very first answer: a busy machine is no lost login."""
 ASKING_SECONDS = 10.0
 """How long the CLI may take to answer."""
 DOUBT_SECONDS = 900.0
@@ -37,14 +39,15 @@ class Login:
         self._refused_status: str | None = None
 
     async def health(self) -> AgentHealth:
-        """Return the newest answer to be had in less than a second."""
+        """Return the newest answer to be had in less than a second, or the first within some."""
         loop = asyncio.get_running_loop()
         age = loop.time() - self._asked_at
         if self._health is None or age > FRESH_SECONDS:
             if self._asking is None or self._asking.done() or self._asking.get_loop() is not loop:
                 self._asking = loop.create_task(self._ask())
             if self._health is None or age > STALE_SECONDS:
-                await asyncio.wait([self._asking], timeout=PATIENCE_SECONDS)
+                patience = FIRST_PATIENCE_SECONDS if self._health is None else PATIENCE_SECONDS
+                await asyncio.wait([self._asking], timeout=patience)
         if self._health is None:
             return AgentHealth(authenticated=False)
         if self._refused_at is not None and loop.time() - self._refused_at < DOUBT_SECONDS:

@@ -82,7 +82,7 @@ def _without_result(record: RunRecord, process: ProcessEnd) -> AgentEnded:
 
 
 def _not_logged_in(record: RunRecord, code: int, words: str) -> AgentEnded:
-    sentence = "The claude CLI is not logged in: run `claude login`, or set CLAUDE_CODE_OAUTH_TOKEN"
+    sentence = "The claude CLI is not logged in: run `claude auth login`, or set CLAUDE_CODE_OAUTH_TOKEN"
     return AgentEnded(
         ending=Ending.NOT_LOGGED_IN,
         report=record.report(code),

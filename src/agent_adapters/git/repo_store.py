@@ -125,7 +125,7 @@ class GitRepoStore(RepoStore):
     async def sweep(self, active: Collection[str], before: datetime) -> Sequence[Path]:
         removed: list[Path] = []
         with failing("worktree_failed", "The worktrees could not be swept"):
-            for clone in await asyncio.to_thread(self._known_clones):
+            for clone in await self._known_clones():
                 try:
                     removed += await self._sweep(clone, active, before)
                 except RepoStoreError as error:
@@ -265,12 +265,11 @@ class GitRepoStore(RepoStore):
         private = self._private_dir / repository.directory
         return Clone(git=self._git, repository=repository, url=url, bare=bare, private=private)
 
-    def _known_clones(self) -> list[Clone]:
+    async def _known_clones(self) -> list[Clone]:
         """Return all clones that this store or an earlier one has used."""
-        for shape_file in sorted(self._private_dir.glob("*/shape.json")):
-            directory = shape_file.parent.name
-            shape = Shape.load(shape_file)
-            if shape is not None and directory not in self._clones:
+        # Entered here and not by the thread: a run that looks for its clone meanwhile would get one with another lock.
+        for directory, shape in await asyncio.to_thread(_shapes_in, self._private_dir):
+            if directory not in self._clones:
                 org, _, name = shape.url.removesuffix(".git").replace(":", "/").rpartition("/")
                 repository = Repository(org=org.rpartition("/")[2], name=name, directory=directory)
                 self._clones[directory] = self._new_clone(repository, shape.url)
@@ -284,6 +283,11 @@ class GitRepoStore(RepoStore):
         if not clone.exists():
             raise RepoStoreError(f"{clone.name} was not cloned yet: refresh it first", code="worktree_failed")
         await clone.use()
+
+
+def _shapes_in(private_dir: Path) -> list[tuple[str, Shape]]:
+    shapes = ((path.parent.name, Shape.load(path)) for path in sorted(private_dir.glob("*/shape.json")))
+    return [(directory, shape) for directory, shape in shapes if shape is not None]
 
 
 def _worktree(repository: Repository, job_id: str, checkout: Checkout, base: Base, *, intact: bool) -> Worktree:

@@ -193,7 +193,7 @@ def _interrupted(job: Job, event: Interrupted) -> dict[str, Any]:
         "started_at": None,
         "pid": None,
         "crashes": job.crashes + (event.reason is InterruptReason.CRASH),
-        **(_usage(job, event.report) if event.report else {}),
+        **(_usage(job, evolve(event.report, result_text=None, exit_code=None)) if event.report else {}),
     }
 
 

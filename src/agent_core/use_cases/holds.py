@@ -38,7 +38,8 @@ class Holds:
         """Hold the queue, across restarts too, until the time comes or somebody lifts it."""
         hold = Hold(kind=kind, reason=reason, since=self._clock(), until=until)
         if kind is HoldKind.LOGIN_LOST:
-            self._login_seen_lost = not (await self._agent.probe()).authenticated
+            health = await self._agent.probe()
+            self._login_seen_lost = health.version is not None and not health.authenticated
         await self._holds.put(hold)
         log.warning("on hold: %s", reason, extra={"hold": kind.value, "until": str(until)})
         return hold
@@ -72,7 +73,10 @@ class Holds:
 
     async def _login_came_back(self) -> bool:
         """Tell a login that is back from one that only looks good: the probe does not try whether it is valid."""
-        if not (await self._agent.probe()).authenticated:
+        health = await self._agent.probe()
+        if health.version is None:  # it could not be asked
+            return False
+        if not health.authenticated:
             self._login_seen_lost = True
             return False
         came_back, self._login_seen_lost = self._login_seen_lost, False
