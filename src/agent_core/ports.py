@@ -370,7 +370,10 @@ class Outbox(Protocol):
         ...
 
     async def save(self, delivery: Delivery) -> None:
-        """Store what came of an attempt. A callback whose job was deleted meanwhile is forgotten."""
+        """Store what came of an attempt, or that there shall be another.
+
+        A callback whose job was deleted meanwhile is forgotten.
+        """
         ...
 
     async def of_job(self, job_id: str) -> Sequence[Delivery]:

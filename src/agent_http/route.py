@@ -73,16 +73,16 @@ class Route:
 
 def handler(route: Route, body_patience: float, repeats: Repeats) -> Handler:
     """Make aiohttp's handler of the route. A body must have arrived within `body_patience` seconds."""
-    wants_query, needs_body, body_shape = route.query is not NoQuery, route.needs_body, route.body
+    query_shape, body_shape, needs_body, repeatable = route.query, route.body, route.needs_body, route.repeatable
 
     async def handle(request: web.Request) -> web.StreamResponse:
         arguments: dict[str, object] = dict(request.match_info)
-        query: object = wire.from_query(list(request.query.items()), route.query)
-        if wants_query:
+        query: object = wire.from_query(list(request.query.items()), query_shape)
+        if query_shape is not NoQuery:
             arguments["query"] = query
         if body_shape is not None and (needs_body or request.body_exists):
             arguments["body"] = wire.from_json(await read_object(request, body_patience), body_shape)
-        key = key_of(request) if route.repeatable else None
+        key = key_of(request) if repeatable else None
         if key is not None:
             return _response(await once(request, key, arguments))
         return _response(await reply(await route.answer(**arguments)))

@@ -271,5 +271,7 @@ async def wreak(root: Path, seed: int, rounds: int, jobs_per_round: int, *, slow
                 await campaign.close()
 
     tallies = [Tally(), Tally()]
-    await asyncio.gather(*(one(number, tally) for number, tally in enumerate(tallies)))
+    async with asyncio.TaskGroup() as campaigns:
+        for number, tally in enumerate(tallies):
+            campaigns.create_task(one(number, tally))
     return total(tallies)

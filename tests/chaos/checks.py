@@ -84,7 +84,9 @@ class Checks:
             where, commit = self.place.bare(row["client_id"]), ref
         else:  # pushed, perhaps without a record of it; later jobs may have changed the branch since
             where = origin
-            commit = self.place.git("-C", str(origin), "log", "-1", "--format=%H", task.branch, "--", task.file).strip()
+            commit = self.place.git(
+                "-C", str(origin), "log", "-1", "--format=%H", "--branches", "--", task.file
+            ).strip()
         for path in (task.file, TRACKED):
             if self.place.file_at(where, commit, path) != task.label:
                 self.tally.fault("work lost", f"{task.label}, {row['state']}: {path} is not in {where} at {commit!r}")

@@ -115,6 +115,16 @@ async def test_what_cannot_be_backed_up_leaves_nothing_behind(path: Path, target
     assert list(target.parent.iterdir()) == []
 
 
+async def test_a_copy_that_turns_out_damaged_is_not_given_out(
+    path: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make(path)
+    monkeypatch.setattr("agent_adapters.sqlite.backup._copy", lambda _, copy: write(copy, content(path)[:8192]))
+    with pytest.raises(DatabaseError, match="is damaged"):
+        await asyncio.to_thread(back_up, path, target)
+    assert list(target.parent.iterdir()) == []
+
+
 @pytest.fixture
 def environ(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """An environment without any variable of the server's."""

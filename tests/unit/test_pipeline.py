@@ -187,8 +187,8 @@ async def test_positions_count_from_the_job_that_starts_next(world: World) -> No
 
 async def test_jobs_queued_at_once_have_places_of_their_own(world: World) -> None:
     await world.core.pause()
-    await world.submit("first")
-    placed = await asyncio.gather(*(world.submit(f"b{n}") for n in range(12)))
+    client_id = (await world.submit("first")).job.client_id
+    placed = await asyncio.gather(*(world.submit(f"b{n}", client_id=client_id) for n in range(12)))
     assert [one.position for one in placed] == list(range(2, 14))
     queue = await world.core.status.queue()
     assert [waiting.job.id for waiting in queue.queued[1:]] == [one.job.id for one in placed]

@@ -74,7 +74,7 @@ def _within(limit: int, group: Sequence[_Line], size: int) -> tuple[Sequence[_Li
         number, at, content = line
         if number == _SYSTEM:
             kept.append(line)
-        elif size <= limit and size + (more := len(content.encode())) <= limit:
+        elif size + (more := len(content.encode())) <= limit:
             kept.append(line)
             size += more
         elif size <= limit:
