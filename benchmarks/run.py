@@ -115,6 +115,7 @@ class Run:
                 "LOG_LEVEL": "warn",
                 "AGENT_HOME": str(self.base / "home/agent-server"),
                 "MAX_QUEUED_JOBS": "1000000",
+                "AGENT_MESSAGE_DAYS": "0",
                 **{name: self._filled_in(value) for name, _, value in further},
             }
         )

@@ -48,9 +48,9 @@ SELECT g.first_seq + x, iif(x % 20 = 19, 1, 0), 1700000000000 + g.first_seq + x,
 FROM message_groups AS g CROSS JOIN p WHERE g.first_seq >= :first_line
 """
 CALLBACKS = """
-INSERT INTO outbox (id, job_id, url, event, body, created_at, next_at, state, attempts, last_status)
+INSERT INTO outbox (id, job_id, url, event, body, created_at, next_at, state, attempts)
 SELECT 'msg_' || id, id, os_callback_url, 'job.' || status, CAST(:body AS BLOB), completed_at, completed_at,
-       'delivered', 1, 200
+       'delivered', 1
 FROM jobs WHERE seq >= :first_job
 """
 

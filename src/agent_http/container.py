@@ -16,6 +16,7 @@ from agent_adapters.claude import ClaudeCodeAgent
 from agent_adapters.git import GitRepoStore
 from agent_adapters.github import GhPRHost
 from agent_adapters.job_logs import JobLogFiles
+from agent_adapters.old_job_logs import OldJobLogs
 from agent_adapters.processes import SERVER_MARK, end_leftovers
 from agent_adapters.rehearsal import REHEARSAL_COMMAND, LocalPRHost
 from agent_adapters.sqlite import (
@@ -32,7 +33,6 @@ from agent_core.app import AgentCore
 from agent_core.use_cases.config import CoreConfig
 from agent_http.app import make_app
 from agent_http.crash_point import crash_point
-from agent_http.old_job_logs import OldJobLogs
 from agent_http.settings import Settings, known_secrets
 
 log = logging.getLogger(__name__)

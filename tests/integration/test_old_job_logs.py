@@ -4,7 +4,7 @@ import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from agent_http.old_job_logs import OldJobLogs
+from agent_adapters.old_job_logs import OldJobLogs
 
 NOW = datetime(2026, 1, 7, tzinfo=UTC)
 

@@ -20,6 +20,7 @@ from agent_core.domain.errors import (
     ShuttingDown,
     UnknownClient,
     UnknownJob,
+    WorldError,
 )
 from agent_core.domain.holds import STAGGER, HoldKind
 from agent_core.ports import AgentHealth
@@ -155,6 +156,17 @@ async def test_a_job_that_turns_out_to_name_the_default_branch_fails(world: Worl
     placed = await world.submit("trunk", github_org="Acme", github_repo="trunked")
     job = await world.core.jobs.wait(placed.job.id)
     assert (job.status, job.error_code) == (JobStatus.FAILED, "default_branch")
+
+
+async def test_a_claim_that_was_stored_although_it_seemed_to_fail_is_taken_up(world: World) -> None:
+    world.unsure[JobState.PREPARING] = WorldError("the disk is gone")
+    placed = await world.submit()
+    await world.until(placed.job.id, JobState.PREPARING)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    world.unsure.clear()
+    world.core.wake()
+    assert (await world.core.jobs.wait(placed.job.id)).status is JobStatus.COMPLETED
 
 
 async def test_two_jobs_of_one_branch_run_one_after_the_other(world: World) -> None:
@@ -479,7 +491,7 @@ async def test_a_client_id_and_a_repository_that_disagree_are_refused(world: Wor
 async def test_no_job_may_name_the_default_branch(world: World, branch: str) -> None:
     with pytest.raises(InvalidValue, match="branchName"):
         await world.submit(branch)
-    assert world.db.jobs == {}
+    assert (world.db.jobs, world.db.clients) == ({}, {})
 
 
 async def test_two_first_jobs_of_a_repository_at_once_make_one_client(world: World) -> None:

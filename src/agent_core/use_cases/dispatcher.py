@@ -57,6 +57,7 @@ class Dispatcher:
         self._wake = asyncio.Event()
         self._runs: dict[str, Run] = {}
         self._loop: asyncio.Task[None] | None = None
+        self._unsure = False
         self._was_held = False
         self._free_since: datetime | None = None
         self._started_since = 0
@@ -64,13 +65,7 @@ class Dispatcher:
 
     async def start(self) -> None:
         """Take up what an earlier server left: every running job is queued again or wound up. Then start jobs."""
-        for job in await self._jobs.in_states(RUNNING_STATES):
-            end = recovered(job, self._clock())
-            log.warning("found a running job of an earlier server: %s", type(end).__name__, extra={"job_id": job.id})
-            if isinstance(end, Interrupted):
-                await self._jobs.save(advance(job, end))
-            else:
-                self._begin(job, end)
+        await self._take_up()
         self._loop = asyncio.create_task(self._dispatch())
 
     def wake(self) -> None:
@@ -140,15 +135,31 @@ class Dispatcher:
             try:
                 nap = await self._fill()
             except Exception:
-                log.exception("the queue could not be read; trying again")
+                log.exception("the queue could not be read or written; trying again")
+                self._unsure = True
                 nap = timedelta(seconds=1)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(nap.total_seconds()):
                     await self._wake.wait()
 
+    async def _take_up(self) -> None:
+        """Find jobs that are stored as running and have no run; queue them again or wind them up."""
+        for job in await self._jobs.in_states(RUNNING_STATES):
+            if job.id in self._runs:
+                continue
+            end = recovered(job, self._clock())
+            log.warning("found a running job without a run: %s", type(end).__name__, extra={"job_id": job.id})
+            if isinstance(end, Interrupted):
+                await self._jobs.save(advance(job, end))
+            else:
+                self._begin(job, end)
+
     async def _fill(self) -> timedelta:
         """Start what may start now and return how long to wait before looking again."""
         async with self._lock:
+            if self._unsure:  # a write that seemed to fail may have been stored
+                await self._take_up()
+                self._unsure = False
             hold = await self._holds.review()
             now = self._clock()
             snapshot = await self._jobs.queue()

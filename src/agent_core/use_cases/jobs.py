@@ -7,7 +7,7 @@ from itertools import count
 from attrs import evolve
 
 from agent_core.domain.answer import Remember
-from agent_core.domain.client import Client
+from agent_core.domain.client import ASSUMED_DEFAULT_BRANCH, Client
 from agent_core.domain.errors import InvalidValue, JobNotFinished, QueueFull
 from agent_core.domain.job import Job, JobMessage, JobRequest, JobState
 from agent_core.domain.queue_policy import QueueEntry, positions
@@ -120,8 +120,7 @@ class Jobs:
         original_job_id: str | None,
         remember: Remember[PlacedJob] | None = None,
     ) -> PlacedJob:
-        if request.branch_name.lower() == client.default_branch.lower():
-            raise InvalidValue("branchName", f"must not be the default branch ({client.default_branch})")
+        _refuse_default_branch(request, client.default_branch)
         now = self._clock()
         job = Job(
             id=f"job-{self._new_id()}",
@@ -163,7 +162,10 @@ class Jobs:
 
     async def _client_of(self, request: JobRequest) -> Client:
         if request.client_id is None:
-            return await self._clients.find_or_make(request.github_org or "", request.github_repo or "")
+            org, repo = request.github_org or "", request.github_repo or ""
+            found = await self._client_repo.find(org, repo)
+            _refuse_default_branch(request, found.default_branch if found else ASSUMED_DEFAULT_BRANCH)
+            return found or await self._clients.find_or_make(org, repo)
         client = await self._client_repo.get(request.client_id)
         named = (request.github_org or client.github_org, request.github_repo or client.github_repo)
         if tuple(map(str.lower, named)) != (client.github_org.lower(), client.github_repo.lower()):
@@ -179,3 +181,8 @@ class Jobs:
     async def _refuse_when_full(self) -> None:
         if (await self._jobs.counts()).get(JobState.QUEUED, 0) >= self._config.max_queued:
             raise QueueFull(self._config.max_queued)
+
+
+def _refuse_default_branch(request: JobRequest, default_branch: str) -> None:
+    if request.branch_name.lower() == default_branch.lower():
+        raise InvalidValue("branchName", f"must not be the default branch ({default_branch})")

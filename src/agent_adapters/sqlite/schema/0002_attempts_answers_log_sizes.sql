@@ -1,5 +1,7 @@
 -- Every attempt of a callback, oldest first: [{"at": "...", "status": 503, "error": "..."}].
 ALTER TABLE outbox ADD COLUMN history TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE outbox DROP COLUMN last_status;
+ALTER TABLE outbox DROP COLUMN last_error;
 
 -- How many bytes the agent has said in this job until the end of the group; more than allowed: the log is closed.
 ALTER TABLE message_groups ADD COLUMN job_bytes INTEGER NOT NULL DEFAULT 0;
