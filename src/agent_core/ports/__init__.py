@@ -1,0 +1,71 @@
+"""Every port of the core: what it promises, what it exchanges, what it raises.
+
+An adapter or a fake inherits the Protocol it implements. Unless a docstring says otherwise, a method may be called
+again with the same arguments and then changes nothing more; every method may be cancelled, and then leaves nothing
+half done that a second call could not repair. Times are UTC.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from agent_core.ports.agent import (
+    AgentEnded,
+    AgentEvent,
+    AgentHealth,
+    AgentSaid,
+    AgentSpawned,
+    AgentTask,
+    CodeAgent,
+    Ending,
+)
+from agent_core.ports.publishing import Notifier, PRHost, PullRequest, PullRequestOrder
+from agent_core.ports.repositories import BareRepository, Publication, PublishCheck, RepoStore, Worktree
+from agent_core.ports.stores import (
+    Answers,
+    ClientRepo,
+    HoldRepo,
+    JobFilter,
+    JobPage,
+    JobRepo,
+    MessageLog,
+    Outbox,
+    QueueSnapshot,
+    Retention,
+)
+
+Clock = Callable[[], datetime]
+"""Tells the time in UTC."""
+NewId = Callable[[], str]
+"""Makes an id that was never given before: letters, digits and hyphens, safe as a file name."""
+
+__all__ = [
+    "AgentEnded",
+    "AgentEvent",
+    "AgentHealth",
+    "AgentSaid",
+    "AgentSpawned",
+    "AgentTask",
+    "Answers",
+    "BareRepository",
+    "ClientRepo",
+    "Clock",
+    "CodeAgent",
+    "Ending",
+    "HoldRepo",
+    "JobFilter",
+    "JobPage",
+    "JobRepo",
+    "MessageLog",
+    "NewId",
+    "Notifier",
+    "Outbox",
+    "PRHost",
+    "Publication",
+    "PublishCheck",
+    "PullRequest",
+    "PullRequestOrder",
+    "QueueSnapshot",
+    "RepoStore",
+    "Retention",
+    "Worktree",
+]

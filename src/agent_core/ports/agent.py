@@ -1,0 +1,89 @@
+"""The agent: the coding CLI."""
+
+from collections.abc import AsyncGenerator
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from attrs import frozen
+
+from agent_core.domain.job import AgentReport, MessageType
+
+
+@frozen(kw_only=True)
+class AgentTask:
+    """One run of the agent. `session_id` is a UUID of ours; with `resume` an earlier run has used it."""
+
+    job_id: str
+    prompt: str
+    worktree: Path
+    session_id: str
+    resume: bool = False
+
+
+@frozen(kw_only=True)
+class AgentSpawned:
+    """The agent's process lives. Comes first, once."""
+
+    pid: int
+
+
+@frozen(kw_only=True)
+class AgentSaid:
+    """Something for the job's log. `raw` is the agent's own event, on the first message made from it."""
+
+    type: MessageType
+    content: str
+    raw: str | None = None
+
+
+class Ending(StrEnum):
+    """How an agent's run ended."""
+
+    FINISHED = "finished"
+    FAILED = "failed"
+    USAGE_LIMITED = "usage_limited"
+    NOT_LOGGED_IN = "not_logged_in"
+
+
+@frozen(kw_only=True)
+class AgentEnded:
+    """The agent's process is over, and all it started with it. Comes last, once."""
+
+    ending: Ending
+    report: AgentReport
+    error: str | None = None
+    """A sentence, where the ending is not FINISHED."""
+    error_code: str | None = None
+    """`agent_failed`, `agent_missing`, `agent_no_result`, `agent_timeout`, `usage_limit`, `login_lost`."""
+    resume_at: datetime | None = None
+    """When a usage limit ends."""
+
+
+AgentEvent = AgentSpawned | AgentSaid | AgentEnded
+
+
+@frozen(kw_only=True)
+class AgentHealth:
+    """Whether the agent could work now. `version` is None when the program is not there."""
+
+    authenticated: bool
+    version: str | None = None
+
+
+class CodeAgent(Protocol):
+    """The coding CLI."""
+
+    def run(self, task: AgentTask) -> AsyncGenerator[AgentEvent, None]:
+        """Run the agent; yield AgentSpawned, what it says as it says it, and AgentEnded.
+
+        Never raises for what the agent or its program does wrong: that is AgentEnded's to tell, AgentSpawned is
+        missing then. Closing the iterator, or cancelling the task that waits in it, ends the whole process tree
+        before it returns.
+        """
+        ...
+
+    async def probe(self) -> AgentHealth:
+        """Tell whether the agent is there and logged in, cheaply. Never raises."""
+        ...

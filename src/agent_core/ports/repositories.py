@@ -1,0 +1,105 @@
+"""Where code is: bare repositories and worktrees."""
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from attrs import frozen
+
+from agent_core.domain.client import Repository
+from agent_core.domain.publish_policy import FileChange
+
+
+@frozen(kw_only=True)
+class BareRepository:
+    """The shared clone of a repository, up to date with its origin. An empty origin has no default branch."""
+
+    path: Path
+    default_branch: str | None
+
+
+@frozen(kw_only=True)
+class Worktree:
+    """A run's private checkout, on the job's branch. `intact` says that an earlier run left it as it is."""
+
+    repository: Repository
+    job_id: str
+    branch: str
+    path: Path
+    base_sha: str
+    """The commit it was opened at: the branch's at the origin, where it exists there, else the default branch's."""
+    intact: bool = False
+
+
+@frozen(kw_only=True)
+class Publication:
+    """What publishing found. `commit_sha` is the branch's commit at the origin; the base where nothing was pushed."""
+
+    commit_sha: str
+    changed: bool
+    """Whether the worktree's files differ from its base; only then something was pushed."""
+    ahead: bool
+    """Whether the branch at the origin has work that the default branch has not."""
+
+
+PublishCheck = Callable[[Sequence[FileChange]], None]
+"""Raises when this may not be published."""
+
+
+class RepoStore(Protocol):
+    """Bare repositories and worktrees. Every method raises RepoStoreError, with git's own last lines.
+
+    Codes: `clone_failed`, `fetch_failed` (both transient when the network is to blame), `no_default_branch` (the
+    branch to start from is not at the origin), `worktree_failed`, `worktree_lost` (the checkout is gone or empty),
+    `push_rejected` (somebody else's commits are on the branch), `push_failed`, `repository_tampered`,
+    `blocked_by_policy` (a nested repository is to be published), `git_missing`.
+    Nothing that an agent left in a worktree or in the shared repository is executed by any method, and what it
+    changed of the shared repository's configuration and hooks is put back by each.
+    """
+
+    def find(self, repository: Repository) -> Path | None:
+        """Tell where the bare repository is, or None when it was not cloned yet."""
+        ...
+
+    async def refresh(self, repository: Repository) -> BareRepository:
+        """Clone the repository if it is not there, and bring it up to date with its origin."""
+        ...
+
+    async def open_worktree(self, repository: Repository, job_id: str, branch: str, default_branch: str) -> Worktree:
+        """Open the job's worktree on its branch, or give back the intact one of an earlier run.
+
+        A branch that exists at the origin is continued; a new one starts at the origin's default branch. Several
+        worktrees of one repository may be opened at once, but only one for a branch.
+        """
+        ...
+
+    async def publish(self, worktree: Worktree, message: str, at: datetime, check: PublishCheck) -> Publication:
+        """Commit the worktree's files as one commit on its base and push it to the branch; never force.
+
+        The same worktree, message and time give the same commit, so that a second call finds its own push. Whatever
+        the agent did to HEAD, to branches or to `.git` does not matter: only the files count.
+
+        Before anything leaves, `check` is called with every file that differs from the base, in the order of their
+        paths and perhaps in another thread; not when nothing differs. What it raises is passed on, and nothing is
+        pushed then. Raises `repository_tampered`, and pushes nothing, when the shared repository's configuration or
+        hooks were changed while the worktree was open: by this job's agent or by another one's, who can tell.
+        The work can still be kept after either.
+        """
+        ...
+
+    async def keep(self, worktree: Worktree, message: str, at: datetime) -> str | None:
+        """Save the worktree's changes under `refs/agent/kept/<job id>` and return the ref; None without changes."""
+        ...
+
+    async def close_worktree(self, repository: Repository, job_id: str) -> None:
+        """Remove the job's worktree and its local branch, however much of them is there: nothing is fine too."""
+        ...
+
+    async def sweep(self, active: Collection[str], before: datetime) -> Sequence[Path]:
+        """Remove worktrees of jobs that are not in `active` and were last used before that time; return them."""
+        ...
+
+    async def remove(self, repository: Repository) -> bool:
+        """Delete the bare repository with its worktrees; False when there was none."""
+        ...

@@ -1,0 +1,189 @@
+"""What is stored: jobs, their logs, clients, callbacks, answers and holds."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from attrs import field, frozen
+
+from agent_core.domain.answer import Answer
+from agent_core.domain.client import Client
+from agent_core.domain.delivery import Delivery
+from agent_core.domain.holds import Hold, HoldKind
+from agent_core.domain.job import Job, JobMessage, JobState, JobStatus
+from agent_core.domain.queue_policy import QueueEntry
+
+
+@frozen(kw_only=True)
+class JobFilter:
+    """Which jobs: those that match every criterion given. An empty `statuses` means any."""
+
+    statuses: frozenset[JobStatus] = frozenset()
+    client_id: str | None = None
+
+
+@frozen(kw_only=True)
+class JobPage:
+    """One page of jobs, newest first, and how many there are in all."""
+
+    jobs: Sequence[Job]
+    total: int
+
+
+@frozen(kw_only=True)
+class QueueSnapshot:
+    """What the queue policy decides on. `running` are all jobs that hold a slot."""
+
+    queued: Sequence[QueueEntry] = field(factory=tuple)
+    running: Sequence[QueueEntry] = field(factory=tuple)
+
+
+class JobRepo(Protocol):
+    """Stored jobs. What a method has stored survives the death of the process and of the machine."""
+
+    async def add(self, job: Job, answer: Answer | None = None) -> Job:
+        """Store a new job, and the answer in the same transaction; return it with its `seq`, higher than any before.
+
+        Raises UnknownClient, and stores nothing then.
+        """
+        ...
+
+    async def get(self, job_id: str) -> Job:
+        """Return the job. Raises UnknownJob."""
+        ...
+
+    async def save(self, job: Job, callback: Delivery | None = None) -> Job:
+        """Store the job, and its callback in the same transaction; return it with its next revision.
+
+        Raises StaleJob, and writes nothing, when the stored revision is not the one of `job`.
+        """
+        ...
+
+    async def page(self, which: JobFilter, limit: int, offset: int) -> JobPage:
+        """Return a page of the jobs that match."""
+        ...
+
+    async def in_states(self, states: Collection[JobState]) -> Sequence[Job]:
+        """Return all jobs in these states, oldest first."""
+        ...
+
+    async def queue(self) -> QueueSnapshot:
+        """Return what waits and what runs, each oldest first."""
+        ...
+
+    async def counts(self, client_id: str | None = None) -> Mapping[JobState, int]:
+        """Count the jobs, of one client or of all, by state; states without jobs may be missing."""
+        ...
+
+
+class MessageLog(Protocol):
+    """The jobs' logs."""
+
+    async def append(self, job_id: str, messages: Sequence[JobMessage]) -> None:
+        """Store the messages in this order, after all earlier ones of the job. A second call stores them again.
+
+        A message without content is there for its `raw` alone and is not among those that are read.
+        When it returns they can be read and survive the death of the process. A store may keep only so much of what
+        one job's agent says: a system message tells where it stopped, and later system messages are kept all the same.
+        """
+        ...
+
+    async def read(self, job_id: str, after: int = 0, limit: int | None = None) -> Sequence[JobMessage]:
+        """Return the job's messages with a `seq` above `after`, in order. An unknown job has none."""
+        ...
+
+
+class ClientRepo(Protocol):
+    """Stored clients."""
+
+    async def add(self, client: Client, answer: Answer | None = None) -> None:
+        """Store a new client, and the answer in the same transaction.
+
+        Raises ClientExists when another one has its organisation and repository (in any letter case), its
+        osClientId or its directory.
+        """
+        ...
+
+    async def get(self, client_id: str) -> Client:
+        """Return the client. Raises UnknownClient."""
+        ...
+
+    async def find(self, github_org: str, github_repo: str) -> Client | None:
+        """Return the client of this repository, in any letter case."""
+        ...
+
+    async def all(self) -> Sequence[Client]:
+        """Return all clients, oldest first."""
+        ...
+
+    async def save(self, client: Client) -> None:
+        """Store the changed client. Raises UnknownClient, and ClientExists as `add` does."""
+        ...
+
+    async def delete(self, client_id: str) -> None:
+        """Delete the client with its jobs, their messages and callbacks.
+
+        Raises UnknownClient, and ClientBusy when it has jobs that are not in a final state; nothing is deleted then.
+        """
+        ...
+
+
+class Outbox(Protocol):
+    """Callbacks that were made with the end of their job, until they are delivered or dead, and after."""
+
+    async def due(self, now: datetime, limit: int) -> Sequence[Delivery]:
+        """Return the pending callbacks whose time has come, the longest due first."""
+        ...
+
+    async def next_at(self) -> datetime | None:
+        """Tell when the next pending callback is due, or None when there is none."""
+        ...
+
+    async def save(self, delivery: Delivery) -> None:
+        """Store what came of an attempt, or that there shall be another.
+
+        A callback whose job was deleted meanwhile is forgotten.
+        """
+        ...
+
+    async def of_job(self, job_id: str) -> Sequence[Delivery]:
+        """Return the job's callbacks, oldest first."""
+        ...
+
+
+class Retention(Protocol):
+    """Something that is kept for a time only."""
+
+    async def forget(self, before: datetime, at_most: int) -> int:
+        """Delete what is older than that time and needed no more, the oldest first; return how many were deleted.
+
+        One call deletes about `at_most`, so that nobody waits long for it; called again until it returns 0.
+        """
+        ...
+
+
+class Answers(Retention, Protocol):
+    """Answers to requests that may be sent again. `JobRepo.add` and `ClientRepo.add` put them in.
+
+    A new answer takes the place of an older one of its key.
+    """
+
+    async def find(self, key: str) -> Answer | None:
+        """Return the answer that was stored under this key."""
+        ...
+
+
+class HoldRepo(Protocol):
+    """The holds that stand, across restarts."""
+
+    async def put(self, hold: Hold) -> None:
+        """Store the hold in the place of any other of its kind."""
+        ...
+
+    async def all(self) -> Sequence[Hold]:
+        """Return the stored holds, also those whose time is over."""
+        ...
+
+    async def lift(self, kind: HoldKind) -> None:
+        """Forget the hold of this kind."""
+        ...

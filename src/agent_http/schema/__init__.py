@@ -1,0 +1,85 @@
+"""What requests and responses look like: field names are the JSON's in snake_case, in the JSON's order.
+
+A shape is filled from records by field name. Text limits are told here and kept by the core, numeric bounds are kept
+where they are told.
+"""
+
+from agent_http.schema.clients import (
+    ClientCreated,
+    ClientDeleted,
+    ClientDetail,
+    ClientItem,
+    ClientList,
+    ClientPatch,
+    NewClient,
+    RemovalQuery,
+)
+from agent_http.schema.jobs import (
+    Callback,
+    CallbackAttempt,
+    CallbackList,
+    JobCancelled,
+    JobClient,
+    JobDetail,
+    JobItem,
+    JobList,
+    JobQuery,
+    JobQueued,
+    JobRetried,
+    JobsQuery,
+    Message,
+    NewJob,
+)
+from agent_http.schema.shapes import MAX_PAGE, BranchName, Line, Problem, fill
+from agent_http.schema.system import (
+    Claude,
+    Health,
+    Hold,
+    Queue,
+    QueuedItem,
+    QueueNumbers,
+    QueuePause,
+    RunningItem,
+    Synced,
+    SyncedItem,
+)
+
+__all__ = [
+    "MAX_PAGE",
+    "BranchName",
+    "Callback",
+    "CallbackAttempt",
+    "CallbackList",
+    "Claude",
+    "ClientCreated",
+    "ClientDeleted",
+    "ClientDetail",
+    "ClientItem",
+    "ClientList",
+    "ClientPatch",
+    "Health",
+    "Hold",
+    "JobCancelled",
+    "JobClient",
+    "JobDetail",
+    "JobItem",
+    "JobList",
+    "JobQuery",
+    "JobQueued",
+    "JobRetried",
+    "JobsQuery",
+    "Line",
+    "Message",
+    "NewClient",
+    "NewJob",
+    "Problem",
+    "Queue",
+    "QueueNumbers",
+    "QueuePause",
+    "QueuedItem",
+    "RemovalQuery",
+    "RunningItem",
+    "Synced",
+    "SyncedItem",
+    "fill",
+]
