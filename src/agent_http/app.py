@@ -10,6 +10,7 @@ from agent_http.bodies import MAX_BYTES
 from agent_http.clients_routes import clients_routes
 from agent_http.jobs_routes import jobs_routes
 from agent_http.middleware import authenticated, tell_errors
+from agent_http.request_ids import identified
 from agent_http.route import Route, handler
 from agent_http.system_routes import system_routes
 
@@ -34,7 +35,7 @@ def make_app(
     body_patience: float = BODY_PATIENCE,
 ) -> web.Application:
     """Make the application. Its start enters the resources, in order, and the core; its cleanup leaves them."""
-    app = web.Application(middlewares=[tell_errors, authenticated(secret)], client_max_size=MAX_BYTES)
+    app = web.Application(middlewares=[identified, tell_errors, authenticated(secret)], client_max_size=MAX_BYTES)
     for route in routes(core):
         methods = ("GET", "HEAD") if route.method == "GET" else (route.method,)
         for method in methods:

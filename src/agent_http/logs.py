@@ -14,6 +14,7 @@ from aiohttp.abc import AbstractAccessLogger
 from aiohttp.http_exceptions import HttpProcessingError
 
 from agent_core.domain.secrets import Secrets
+from agent_http.request_ids import HEADER
 
 FILE = "server.log"
 MAX_BYTES = 10 * 1024 * 1024
@@ -81,7 +82,9 @@ class AccessLog(AbstractAccessLogger):
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """Write the line."""
         path = request.rel_url.raw_path[:200]
-        self.logger.info("%s %s %s %d %.0f ms", request.remote, request.method, path, response.status, time * 1000)
+        request_id = response.headers.get(HEADER, "-")
+        where = (request.remote, request.method, path)
+        self.logger.info("%s %s %s %d %.0f ms %s", *where, response.status, time * 1000, request_id)
 
     @property
     def enabled(self) -> bool:

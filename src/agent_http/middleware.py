@@ -13,6 +13,7 @@ from aiohttp.typedefs import Handler, Middleware
 from msgspec import UNSET, UnsetType
 
 from agent_core.domain import errors
+from agent_http.request_ids import REQUEST_ID
 from agent_http.route import encode, json_response
 from agent_http.schema import Problem
 
@@ -149,7 +150,8 @@ def _refused(request: web.Request, refusal: web.HTTPException) -> web.Response:
 
 
 def _our_fault(request: web.Request, error: Exception) -> web.Response:
-    log.error("%s %s failed", request.method, request.rel_url.raw_path, exc_info=error)
+    where = (request.method, request.rel_url.raw_path, request.get(REQUEST_ID))
+    log.error("%s %s failed, request %s", *where, exc_info=error)
     return _problem(
         HTTPStatus.INTERNAL_SERVER_ERROR, "The server failed: its log says why", errors.AgentServerError.code, {}
     )

@@ -5,6 +5,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +58,13 @@ class Campaign:
         await self._begin()
         for number, moment in enumerate(plan):
             await self._live_through(number, moment)
-        await self._until(lambda: not self.place.rows("SELECT 1 FROM outbox WHERE state = 'pending'"), 30)
+        undelivered = "SELECT 1 FROM outbox WHERE state = 'pending'"
+        await self._until(lambda: not self.place.rows(undelivered), 30, "all callbacks are delivered")
         self._life.process.terminate()
         if not await self._life.dies(PATIENCE) or self._life.died.result() != 0:
             raise Stuck(f"SIGTERM does not end the server: {self.place.last_words()}")
-        await self._until(lambda: not self.place.processes() and not self.place.trash(), 10)
+        with suppress(Stuck):  # the checks tell more
+            await self._until(lambda: not self.place.processes() and not self.place.trash(), 10, "nothing is left")
         await asyncio.to_thread(self.checks.in_the_end, self._tasks)
 
     async def _live_through(self, number: int, moment: Moment) -> None:
@@ -118,7 +121,9 @@ class Campaign:
         for words in await asyncio.to_thread(self.place.processes):
             if words.split()[0] in orphans:
                 self.tally.fault("processes left", f"the next server lets it live: {words}")
-        await self._until(lambda: life.died.done() or not self._still_running(stale), PATIENCE)
+        await self._until(
+            lambda: life.died.done() or not self._still_running(stale), PATIENCE, "no job runs that was cut short"
+        )
         if stale and not life.died.done():
             self._note("from start to no stale running job", life.began)
         return True
@@ -145,7 +150,7 @@ class Campaign:
 
     async def _see_agents_gone(self) -> None:
         try:
-            await self._until(lambda: not self.place.agents(), GONE_WITHIN)
+            await self._until(lambda: not self.place.agents(), GONE_WITHIN, "all agents are gone")
         except Stuck:
             for process in self.place.agents():
                 self.tally.fault("processes left", process)
@@ -211,7 +216,8 @@ class Campaign:
         task.cancelled = task.cancelled or answer[0] == 200
         if works:
             self._note("from cancel to its answer", began)
-            await self._until(lambda: life.died.done() or not self.place.agents(job_id), PATIENCE)
+            gone = "the agent of a cancelled job is gone"
+            await self._until(lambda: life.died.done() or not self.place.agents(job_id), PATIENCE, gone)
         if works and not life.died.done():
             self._note("from cancel to no process of the job", began)
 
@@ -231,11 +237,11 @@ class Campaign:
     def _note(self, what: str, began: float) -> None:
         self.tally.seconds[what].append(time.monotonic() - began)
 
-    async def _until(self, condition: Callable[[], bool], seconds: float) -> None:
+    async def _until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
         deadline = time.monotonic() + seconds
         while not await asyncio.to_thread(condition):
             if time.monotonic() > deadline:
-                raise Stuck("it did not come to pass")
+                raise Stuck(f"it did not come to pass in {seconds:.0f} s that {what}")
             await asyncio.sleep(TICK)  # nobody tells of changes in the table of processes
 
 
