@@ -113,6 +113,13 @@ class Pipeline(RuleBasedStateMachine):
             self.world.core.wake()
 
     @precondition(lambda self: self.up)
+    @rule(paused=st.booleans())
+    def the_operator_pauses_or_resumes(self, *, paused: bool) -> None:
+        core = self.world.core
+        self.run(core.pause() if paused else core.resume())
+        self.turn(1)
+
+    @precondition(lambda self: self.up)
     @rule()
     def the_server_dies(self) -> None:
         self.run(self.world.crash())
@@ -182,6 +189,7 @@ class Pipeline(RuleBasedStateMachine):
             await world.start()
         world.agent.default = Script(edits={"last.txt": "x"})
         world.open_all_gates()
+        await world.core.resume()
         for _ in range(300):
             if all(job.state.is_final for job in world.db.jobs.values()) and world.agent.live == {}:
                 break
