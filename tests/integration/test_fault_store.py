@@ -2,13 +2,13 @@
 
 import signal
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tests.integration.full_disk import fill_up, mounted_disk
 from tests.integration.server_place import ORG, REPO, ServerPlace
 
 JOB = {"githubOrg": ORG, "githubRepo": REPO, "branchName": "feature/x", "prompt": "rehearsal: hang pace=0.001\nAdd x"}
@@ -70,26 +70,8 @@ async def test_a_server_whose_wal_was_deleted_starts(place: ServerPlace, databas
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of two megabytes, where we may mount one."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], capture_output=True, check=False)
-    if mounted.returncode != 0:
-        pytest.skip("mounting a small disk needs root")
-    yield disk
-    subprocess.run(["umount", "--lazy", disk], check=True)
-
-
-def fill_up(disk: Path) -> Path:
-    """Take all the room that is left."""
-    stuff = disk / "stuff"
-    with stuff.open("wb", buffering=0) as file:
-        try:
-            while file.write(b"x" * 4096) == 4096:
-                pass
-        except OSError:
-            pass
-    return stuff
+    with mounted_disk(tmp_path / "disk") as disk:
+        yield disk
 
 
 async def test_on_a_full_disk_the_server_lives_refuses_and_stores_the_end_when_there_is_room(

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -23,6 +22,7 @@ from agent_adapters.sqlite import (
 from agent_core.domain.errors import UnknownJob
 from agent_core.domain.job import JobState
 from tests.contracts.stores_samples import a_callback, a_client, a_job, an_answer, messages
+from tests.integration.full_disk import fill_up, mounted_disk
 from tests.integration.sqlite_probe import make, query
 
 PAGE = 4096
@@ -128,26 +128,8 @@ async def test_a_deleted_wal_costs_the_last_writes_and_says_so(path: Path, caplo
 # ------------------------------------------------------------------------------------ a full disk
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of two megabytes, where we may mount one."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], capture_output=True, check=False)
-    if mounted.returncode != 0:
-        pytest.skip("mounting a small disk needs root")
-    yield disk
-    subprocess.run(["umount", "--lazy", disk], check=True)
-
-
-def fill_up(disk: Path) -> Path:
-    """Take all the room that is left."""
-    stuff = disk / "stuff"
-    with stuff.open("wb", buffering=0) as file:
-        try:
-            while file.write(b"x" * PAGE) == PAGE:
-                pass
-        except OSError:
-            pass
-    return stuff
+    with mounted_disk(tmp_path / "disk") as disk:
+        yield disk
 
 
 async def test_on_a_full_disk_every_write_fails_whole_and_all_works_again_when_there_is_room(small_disk: Path) -> None:

@@ -1,7 +1,7 @@
 """Holds: placing, lifting and noticing what stands between the queue and the agent."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from agent_core.domain.errors import LowDisk
@@ -30,9 +30,7 @@ class Holds:
 
     async def standing(self) -> Hold | None:
         """Return the hold that stands longest now, or None when jobs may start."""
-        stored = await self._holds.all()
-        low = self._low_disk()
-        return standing([*stored, *([low] if low else [])], self._clock())
+        return self._longest(await self._holds.all())
 
     async def place(self, kind: HoldKind, reason: str, until: datetime | None = None) -> Hold:
         """Hold the queue, across restarts too, until the time comes or somebody lifts it."""
@@ -51,8 +49,11 @@ class Holds:
 
     async def review(self) -> Hold | None:
         """Lift what is over, and a lost login that is seen to have come back; return what still stands."""
+        stored = await self._holds.all()
+        if not stored:  # as nearly always: nothing to lift, and nothing to read again
+            return self._longest(stored)
         now = self._clock()
-        for hold in await self._holds.all():
+        for hold in stored:
             if hold.is_over(now) or (hold.kind is HoldKind.LOGIN_LOST and await self._login_came_back()):
                 await self._holds.lift(hold.kind)
                 log.info("the hold is over: %s", hold.reason, extra={"hold": hold.kind.value})
@@ -63,6 +64,10 @@ class Holds:
         low = self._low_disk()
         if low is not None:
             raise LowDisk(low.reason)
+
+    def _longest(self, stored: Sequence[Hold]) -> Hold | None:
+        low = self._low_disk()
+        return standing([*stored, *([low] if low else [])], self._clock())
 
     def _low_disk(self) -> Hold | None:
         free = self._free_disk()
