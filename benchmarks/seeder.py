@@ -14,7 +14,7 @@ PROMPT = "Implement the Quotes tab on the Site detail view. Follow the patterns 
 BULK = "journal_mode=OFF", "synchronous=OFF", "cache_size=-1000000", "foreign_keys=OFF", "temp_store=MEMORY"
 INDEXES = """
 SELECT name, sql FROM sqlite_master
-WHERE type = 'index' AND sql IS NOT NULL AND tbl_name IN ('jobs', 'message_groups', 'outbox')
+WHERE type = 'index' AND sql IS NOT NULL AND tbl_name IN ('jobs', 'message_groups', 'outbox', 'ledger')
 """
 LAST = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ?"
 JOBS = """
@@ -25,15 +25,23 @@ WITH RECURSIVE
         FROM n)
 INSERT INTO jobs (seq, client_id, status, state, revision, prompt, branch_name, title, os_feature_id, os_callback_url,
                   worktree_path, pid, started_at, agent_finished_at, completed_at, exit_code, model, num_turns,
-                  result_text, error_code, error, pr_url, pr_number, files_changed, created_at, updated_at)
+                  agent_ms, run_ms, input_tokens, output_tokens, cost_usd, result_text, error_code, error, pr_url,
+                  pr_number, files_changed, created_at, updated_at)
 SELECT :first_job + i, printf('seedclient%02d', i % :clients), s, s, 6, :prompt, 'feature/seed-' || i,
        'Seed job ' || i, lower(hex(randomblob(16))), 'https://os.example/hooks/' || i,
        '/srv/worktrees/seed/job-' || i, 1000 + i % 30000, t, t, t, iif(s = 'failed', 1, 0), 'rig', 9,
-       substr(:prompt, 200), iif(s = 'failed', 'agent_failed', NULL),
+       480000, 500000, 90000, 4000, 0.25, substr(:prompt, 200), iif(s = 'failed', 'agent_failed', NULL),
        iif(s = 'failed', 'The agent exited with code 1', NULL),
        iif(s = 'completed', 'https://github.com/rig/seed/pull/' || i, NULL), iif(s = 'completed', i, NULL),
        iif(s = 'completed', i % 20, NULL), t, t
 FROM m
+"""
+LEDGER = """
+INSERT INTO ledger
+SELECT substr(completed_at, 1, 10), client_id, os_feature_id, model, count(*), sum(state = 'completed'),
+       sum(state = 'failed'), sum(state = 'cancelled'), sum(run_ms), sum(agent_ms), sum(num_turns), sum(input_tokens),
+       sum(output_tokens), sum(cost_usd)
+FROM jobs WHERE seq >= :first_job GROUP BY 1, 2, 3, 4
 """
 GROUPS = """
 INSERT INTO message_groups (first_seq, last_seq, job_seq)
@@ -82,7 +90,7 @@ def seed(database: Path, jobs: int, messages: int) -> Json:
             "INSERT INTO clients (id, name, github_org, github_repo, directory) VALUES (?, ?, 'rig', ?, ?)",
             (f"seedclient{i:02d}", f"Seed client {i}", f"seed{i}", f"seed{i}.git"),
         )
-    for statement in (JOBS, GROUPS, LINES, CALLBACKS) if messages >= jobs else (JOBS, CALLBACKS):
+    for statement in (JOBS, LEDGER, GROUPS, LINES, CALLBACKS) if messages >= jobs else (JOBS, LEDGER, CALLBACKS):
         db.execute(statement, values)
     db.execute("COMMIT")
     for _, sql in indexes:

@@ -9,13 +9,14 @@ import tempfile
 from pathlib import Path
 
 from agent_adapters.claude import ClaudeCodeAgent
-from agent_adapters.git import GitRepoStore
+from agent_adapters.git import GitRepoStore, GitWorkReader
 from agent_adapters.rehearsal import REHEARSAL_COMMAND, LocalPRHost
 from agent_adapters.sqlite import (
     Database,
     SqliteClientRepo,
     SqliteHoldRepo,
     SqliteJobRepo,
+    SqliteLedger,
     SqliteMessageLog,
     SqliteOutbox,
 )
@@ -36,6 +37,7 @@ class PrintingNotifier(Notifier):
 
 async def run_a_job(folder: Path, remote: str) -> None:
     """Open the core over a new database, run a job and show its end."""
+    repos = GitRepoStore(folder / "repos", folder / "worktrees", folder / "private", remote)
     async with Database(folder / "agent.db") as db:
         core = AgentCore(
             jobs=SqliteJobRepo(db),
@@ -43,7 +45,9 @@ async def run_a_job(folder: Path, remote: str) -> None:
             clients=SqliteClientRepo(db),
             outbox=SqliteOutbox(db),
             holds=SqliteHoldRepo(db),
-            repos=GitRepoStore(folder / "repos", folder / "worktrees", folder / "private", remote),
+            ledger=SqliteLedger(db),
+            repos=repos,
+            reader=GitWorkReader(repos.clones),
             agent=ClaudeCodeAgent(os.environ, command=REHEARSAL_COMMAND),
             prs=LocalPRHost(folder / "pulls", remote),
             notifier=PrintingNotifier(),

@@ -9,7 +9,17 @@ from typing import Protocol
 from attrs import field, frozen
 
 from agent_core.domain.job import AgentReport, MessageType
-from agent_core.ports import AgentEnded, AgentEvent, AgentHealth, AgentSaid, AgentSpawned, AgentTask, CodeAgent, Ending
+from agent_core.ports import (
+    AgentEnded,
+    AgentEvent,
+    AgentHealth,
+    AgentLimits,
+    AgentSaid,
+    AgentSpawned,
+    AgentTask,
+    CodeAgent,
+    Ending,
+)
 
 REPORT = AgentReport(
     exit_code=0,
@@ -65,9 +75,9 @@ def not_logged_in() -> AgentEnded:
 
 @frozen(kw_only=True)
 class Script:
-    """One run: what is said, which files are written (None deletes), and how it ends."""
+    """One run: what is said and told of limits, which files are written (None deletes), and how it ends."""
 
-    says: Sequence[str | AgentSaid] = ("I will write the file.", "All done.")
+    says: Sequence[str | AgentSaid | AgentLimits] = ("I will write the file.", "All done.")
     edits: Mapping[str, str | None] = field(factory=lambda: {"hello.txt": "hello\n"})
     ending: AgentEnded = field(factory=finished)
     spawns: bool = True
@@ -78,7 +88,7 @@ MISSING = Script(says=(), edits={}, spawns=False, ending=failed("No program name
 
 
 class FakeCodeAgent(CodeAgent):
-    """Plays the script of the task's prompt, else `default`. Everything public may be changed between runs.
+    """Plays the script of what the task asks for, else `default`. Everything public may be changed between runs.
 
     `on_run(task)` is called when the run's edits are made. `hold()` stops runs after their edits and before their
     last words, until `release()`. `tasks` are all runs ever begun, `live` those whose process lives.
@@ -135,7 +145,7 @@ class FakeCodeAgent(CodeAgent):
     async def run(self, task: AgentTask) -> AsyncGenerator[AgentEvent, None]:
         boot = self._boot
         await asyncio.sleep(0)
-        script = self._next_script(task.prompt)
+        script = self._next_script(task)
         self.tasks.append(task)
         if not script.spawns:
             yield script.ending
@@ -153,7 +163,7 @@ class FakeCodeAgent(CodeAgent):
             if self.on_run is not None:
                 self.on_run(task)
             says = [
-                said if isinstance(said, AgentSaid) else AgentSaid(type=MessageType.STDOUT, content=said)
+                AgentSaid(type=MessageType.STDOUT, content=said) if isinstance(said, str) else said
                 for said in script.says
             ]
             for said in says[:1]:
@@ -172,8 +182,10 @@ class FakeCodeAgent(CodeAgent):
         await asyncio.sleep(0)
         return self.health
 
-    def _next_script(self, prompt: str) -> Script:
-        scripts = self._scripts.get(prompt)
+    def _next_script(self, task: AgentTask) -> Script:
+        asked = task.resume_prompt if task.resume and task.resume_prompt is not None else task.prompt
+        scripts = next((self._scripts[key] for key in self._scripts if _asks(asked, key)), None)
+        scripts = scripts or next((self._scripts[key] for key in self._scripts if _asks(task.prompt, key)), None)
         if not scripts:
             return self.default
         return scripts.pop(0) if len(scripts) > 1 else scripts[0]
@@ -196,3 +208,8 @@ class FakeCodeAgent(CodeAgent):
         await asyncio.sleep(0)
         if boot != self._boot:
             await asyncio.Event().wait()
+
+
+def _asks(text: str, prompt: str) -> bool:
+    """Whether a text asks for what the prompt asks for, alone or among what the server puts around it."""
+    return text == prompt or text.endswith(f"\n\n{prompt}") or text.startswith(f"{prompt}\n\n")

@@ -2,21 +2,19 @@
 
 from typing import Any
 
+from fakes.work_reader import FakeWorkReader
+
 from agent_core.app import AgentCore, utc_now
 from agent_core.ports import Clock
+from fakes.answers import FakeAnswers
 from fakes.code_agent import FakeCodeAgent
+from fakes.hold_repo import FakeHoldRepo
+from fakes.ledger import FakeLedger
 from fakes.notifier import FakeNotifier
 from fakes.pr_host import FakePRHost
 from fakes.repo_store import FakeRepoStore
-from fakes.stores import (
-    FakeAnswers,
-    FakeClientRepo,
-    FakeDatabase,
-    FakeHoldRepo,
-    FakeJobRepo,
-    FakeMessageLog,
-    FakeOutbox,
-)
+from fakes.stores import FakeClientRepo, FakeDatabase, FakeJobRepo, FakeMessageLog, FakeOutbox
+from fakes.workspace import FakeWorkspace
 
 
 def make_core(
@@ -35,6 +33,9 @@ def make_core(
         "clients": FakeClientRepo(db),
         "outbox": FakeOutbox(db),
         "holds": FakeHoldRepo(db),
+        "ledger": FakeLedger(db),
+        "reader": FakeWorkReader(repos),
+        "workspace": FakeWorkspace(repos),
         "answers": FakeAnswers(db),
         "old_messages": [FakeMessageLog(db)],
         "agent": FakeCodeAgent(repos),

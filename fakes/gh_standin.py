@@ -28,7 +28,8 @@ class GhStandin:
 
     @property
     def pulls(self) -> list[dict[str, Any]]:
-        """The pull requests, oldest first: org, repo, number, head, base, title, body, state, html_url."""
+        """The pull requests, oldest first: org, repo, number, head, base, title, body, draft, state, html_url, labels,
+        reviewers, teams, reviews."""
         path = self._files / "pulls.json"
         return list(json.loads(path.read_text())) if path.exists() else []
 
@@ -39,16 +40,24 @@ class GhStandin:
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def fail(self, *faults: str, on: str = "any") -> None:
-        """Let the next calls of this kind (create, list, read, any) fail so, one each. Faults: see the program."""
+        """Let the next calls of this kind fail so, one each. Kinds and faults: see the program."""
         path = self._files / "faults.json"
         rules = json.loads(path.read_text()) if path.exists() else []
         path.write_text(json.dumps(rules + [{"on": on, "do": fault} for fault in faults]))
 
     def configure(self, **config: Any) -> None:
-        """Set `origins` (a template of bare repositories with {org} and {repo}), `changed_files`, `heads`."""
+        """Set `origins` (a template of bare repositories with {org} and {repo}), `changed_files`, `heads`, `drafts`,
+        `outsiders`."""
         (self._files / "config.json").write_text(json.dumps(config))
 
     def close(self, number: int) -> None:
         """Close the pull requests of this number."""
-        pulls = [{**pull, "state": "closed"} if pull["number"] == number else pull for pull in self.pulls]
+        self._change(number, state="closed")
+
+    def review(self, number: int, login: str) -> None:
+        """Give a review, which answers all that were asked for."""
+        self._change(number, reviewers=[], teams=[], reviews=[{"user": {"login": login}, "state": "COMMENTED"}])
+
+    def _change(self, number: int, **facts: Any) -> None:
+        pulls = [{**pull, **facts} if pull["number"] == number else pull for pull in self.pulls]
         (self._files / "pulls.json").write_text(json.dumps(pulls))

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from agent_core.domain.client import Repository
 from agent_core.domain.errors import PRHostError
@@ -12,11 +12,13 @@ from agent_core.ports import PRHost, PullRequest, PullRequestOrder
 
 @define(kw_only=True)
 class HostedPullRequest:
-    """A pull request as the host keeps it: the order that opened it, and whether it is still open."""
+    """A pull request as the host keeps it: the order that opened it, what was added since, whether it is open."""
 
     order: PullRequestOrder
     number: int
     is_open: bool = True
+    labels: list[str] = field(factory=list)
+    reviewers: list[str] = field(factory=list)
 
 
 @frozen
@@ -38,11 +40,12 @@ class FakePRHost(PRHost):
 
     `orders` records every call. While `gate` is cleared, calls wait before they take effect; while `answers` is
     cleared, they wait after it: a caller that is cancelled there has opened a pull request that it does not know of.
-    `files_changed` is what the next pull requests are said to change.
+    `files_changed` is what the next pull requests are said to change, `warnings` what is said to be refused of them.
     """
 
     def __init__(self, files_changed: int = 1) -> None:
         self.files_changed = files_changed
+        self.warnings: tuple[str, ...] = ()
         self.orders: list[PullRequestOrder] = []
         self.pull_requests: list[HostedPullRequest] = []
         self.gate = asyncio.Event()
@@ -74,7 +77,9 @@ class FakePRHost(PRHost):
         if found is None:
             found = HostedPullRequest(order=order, number=len(self.pull_requests) + 1)
             self.pull_requests.append(found)
+        found.labels += [label for label in order.labels if label not in found.labels]
+        found.reviewers = found.reviewers or [*order.reviewers]
         await self.answers.wait()
         repository = order.repository
         url = f"https://github.example/{repository.org}/{repository.name}/pull/{found.number}"
-        return PullRequest(number=found.number, url=url, files_changed=self.files_changed)
+        return PullRequest(number=found.number, url=url, files_changed=self.files_changed, warnings=self.warnings)

@@ -1,67 +1,22 @@
 """Repositories in memory: origins with history, bare repositories, worktrees, with switches and gates."""
 
 import asyncio
-import hashlib
 from collections import defaultdict, deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from agent_core.domain.client import Repository
 from agent_core.domain.errors import RepoStoreError
 from agent_core.domain.publish_policy import FileChange, added_lines
 from agent_core.ports import BareRepository, Clock, Publication, PublishCheck, RepoStore, Worktree
+from fakes.origins import FakeCommit, FakeOrigin, FakePush, Tree, edited, without
 
 REPOS_DIR = Path("/repos")
 WORKTREES_DIR = Path("/worktrees")
 README = {"README.md": "Hello\n"}
-
-Tree = Mapping[str, str]
-
-
-@frozen(kw_only=True)
-class FakeCommit:
-    """A commit: its files (path to text), its parent, and what makes its id differ from another's.
-
-    The same content gives the same `sha`, and commits with the same `sha` are equal.
-    """
-
-    tree: Tree = field(eq=False)
-    parent: "FakeCommit | None" = field(default=None, eq=False)
-    message: str = field(default="", eq=False)
-    at: datetime | None = field(default=None, eq=False)
-    sha: str = field(init=False)
-
-    @sha.default
-    def _id(self) -> str:
-        content = repr((sorted(self.tree.items()), self.parent and self.parent.sha, self.message, self.at))
-        return hashlib.sha1(content.encode(errors="surrogatepass")).hexdigest()
-
-    def is_in(self, other: "FakeCommit | None") -> bool:
-        """Whether this commit is `other` or one of its ancestors."""
-        while other is not None:
-            if other == self:
-                return True
-            other = other.parent
-        return False
-
-
-@define(kw_only=True)
-class FakeOrigin:
-    """A repository at the origin. An empty one has no branches and no default branch."""
-
-    branches: dict[str, FakeCommit] = field(factory=dict)
-    default_branch: str | None = None
-
-    def commit(self, branch: str, files: Mapping[str, str | None], message: str = "Somebody's work") -> FakeCommit:
-        """Commit as somebody else does: on the branch, or for a new one on the default branch; None deletes."""
-        parent = self.branches.get(branch) or self.branches.get(self.default_branch or "")
-        commit = FakeCommit(tree=_edited(parent.tree if parent else {}, files), parent=parent, message=message)
-        self.branches[branch] = commit
-        self.default_branch = self.default_branch or branch
-        return commit
 
 
 @define(kw_only=True)
@@ -77,14 +32,10 @@ class FakeWorktree:
     tampered: set[str] = field(factory=set)
     """What was changed of the shared repository while it was open."""
 
-
-@frozen(kw_only=True)
-class FakePush:
-    """A commit that reached the origin."""
-
-    repository: Repository
-    branch: str
-    commit: FakeCommit
+    @property
+    def work(self) -> dict[str, str]:
+        """The files as they would be published: without what is withheld."""
+        return without(self.files or {}, self.base.tree, self.opened.withheld)
 
 
 @define(kw_only=True)
@@ -97,10 +48,10 @@ class _Clone:
 class FakeRepoStore(RepoStore):
     """Keeps everything in memory, open to look at and to change.
 
-    `origins` by (org, name), `worktrees` by job id, `kept` by ref, `pushes` in order, `calls` as (method, job id or
-    repository name). `fail_next` lets a method fail before it has an effect. A method waits before its effect while
-    its gate in `gates` is cleared, and after it while the one in `answers` is: a caller that is cancelled there has
-    pushed without knowing. Both make the gate of a name that is asked for, open.
+    `origins` by (org, name), `worktrees` by name, `kept` by ref, `pushes` in order, `calls` as (method, job id, or the
+    name of the worktree or repository). `fail_next` lets a method fail before it has an effect. A method waits before
+    its effect while its gate in `gates` is cleared, and after it while the one in `answers` is: a caller that is
+    cancelled there has pushed without knowing. Both make the gate of a name that is asked for, open.
     """
 
     def __init__(self, clock: Clock = lambda: datetime.now(UTC)) -> None:
@@ -124,11 +75,11 @@ class FakeRepoStore(RepoStore):
         return self.origins[org, name]
 
     def edit(self, worktree: Path | str, path: str, text: str | None) -> None:
-        """Write a file of the worktree, named by its path or its job's id; None deletes it."""
+        """Write a file of the worktree, named by its path or its name; None deletes it."""
         place = self.worktrees[PurePath(worktree).name]
         if place.files is None:
             raise FileNotFoundError(str(worktree))
-        place.files = _edited(place.files, {path: text})
+        place.files = edited(place.files, {path: text})
 
     def lose(self, worktree: Path | str) -> None:
         """Take the worktree's checkout away behind the store's back."""
@@ -163,61 +114,85 @@ class FakeRepoStore(RepoStore):
         await self.answers["refresh"].wait()
         return BareRepository(path=_bare_path(repository), default_branch=clone.default_branch)
 
-    async def open_worktree(self, repository: Repository, job_id: str, branch: str, default_branch: str) -> Worktree:
+    async def open_worktree(
+        self,
+        repository: Repository,
+        job_id: str,
+        branch: str,
+        default_branch: str,
+        *,
+        name: str | None = None,
+        withheld: Sequence[str] = (),
+        kept_ref: str | None = None,
+    ) -> Worktree:
         await self._turn("open_worktree", job_id)
         clone = self._clones.get(repository.directory)
         if clone is None:
             raise RepoStoreError(f"{repository.directory} was not cloned yet", code="worktree_failed")
-        place = self.worktrees.get(job_id)
-        if place is None or place.files is None or place.opened.branch != branch:
-            place = self._checkout(clone, job_id, branch, default_branch)
-            opened = place.opened
-        else:
+        wanted = Worktree(
+            repository=clone.repository,
+            job_id=job_id,
+            branch=branch,
+            path=WORKTREES_DIR / repository.directory / (name or job_id),
+            base_sha="",
+            name=name or job_id,
+            withheld=tuple(str(PurePath(path)) for path in withheld),
+        )
+        place = self.worktrees.get(wanted.name)
+        if place and place.files is not None and (place.opened.job_id, place.opened.branch) == (job_id, branch):
+            known = place.opened
+            place.opened = evolve(known, withheld=tuple(dict.fromkeys(known.withheld + wanted.withheld)))
             opened = evolve(place.opened, intact=True)
+        else:
+            if place and place.files and place.work != place.base.tree:
+                self._keep(place, place.opened.job_id, "Left", place.used_at)
+            place = self._checkout(clone, wanted, default_branch, self.kept.get(kept_ref or ""))
+            opened = place.opened
         place.used_at = self._clock()
-        self.worktrees[job_id] = place
+        self.worktrees[wanted.name] = place
         await self.answers["open_worktree"].wait()
         return opened
 
-    def _checkout(self, clone: _Clone, job_id: str, branch: str, default_branch: str) -> FakeWorktree:
-        repository = clone.repository
+    def _checkout(self, clone: _Clone, wanted: Worktree, default_branch: str, kept: FakeCommit | None) -> FakeWorktree:
+        branch = wanted.branch
         for other in self.worktrees.values():
             held = other.opened
-            if held.repository == repository and held.branch.lower() == branch.lower() and held.job_id != job_id:
-                raise RepoStoreError(f"The branch {branch} is open for the job {held.job_id}", code="worktree_failed")
-        default = clone.branches.get(default_branch)
-        base = clone.branches.get(branch, default)
+            if (
+                held.repository == clone.repository
+                and held.branch.lower() == branch.lower()
+                and held.name != wanted.name
+            ):
+                raise RepoStoreError(f"The branch {branch} is open in {held.name}", code="worktree_failed")
+        default, tip = clone.branches.get(default_branch), clone.branches.get(branch)
+        if kept and tip and tip != kept.parent:
+            kept = None
+        base = kept.parent if kept else tip or default
         if base is None:
             raise RepoStoreError(f"The branch {default_branch} is not at the origin", code="no_default_branch")
-        opened = Worktree(
-            repository=repository,
-            job_id=job_id,
-            branch=branch,
-            path=WORKTREES_DIR / repository.directory / job_id,
-            base_sha=base.sha,
-        )
-        return FakeWorktree(opened=opened, base=base, default=default, files=dict(base.tree), used_at=self._clock())
+        opened = evolve(wanted, base_sha=base.sha, has_kept_work=kept is not None)
+        files = dict((kept or base).tree)
+        return FakeWorktree(opened=opened, base=base, default=default, files=files, used_at=self._clock())
 
     async def publish(self, worktree: Worktree, message: str, at: datetime, check: PublishCheck) -> Publication:
         await self._turn("publish", worktree.job_id)
-        place = self.worktrees.get(worktree.job_id)
+        place = self.worktrees.get(worktree.name)
         if place is None or not place.files:
             raise RepoStoreError(f"The worktree {worktree.path} is gone or empty", code="worktree_lost")
         if place.tampered:
             names = ", ".join(sorted(place.tampered))
             raise RepoStoreError(f"A job changed the shared repository: {names}", code="repository_tampered")
-        changed = place.files != place.base.tree
-        if changed:
-            check(_changes(place.base.tree, place.files))
-        commit = self._push(place, message, at) if changed else place.base
+        changes = _changes(place.base.tree, place.work)
+        if changes:
+            check(changes)
+        commit = self._push(place, message, at) if changes else place.base
         place.used_at = self._clock()
         await self.answers["publish"].wait()
         ahead = not commit.is_in(place.default) and (place.default is None or commit.tree != place.default.tree)
-        return Publication(commit_sha=commit.sha, changed=changed, ahead=ahead)
+        return Publication(commit_sha=commit.sha, changed=bool(changes), ahead=ahead, files_changed=len(changes))
 
     def _push(self, place: FakeWorktree, message: str, at: datetime) -> FakeCommit:
         repository, branch = place.opened.repository, place.opened.branch
-        commit = FakeCommit(tree=dict(place.files or {}), parent=place.base, message=message, at=at)
+        commit = FakeCommit(tree=place.work, parent=place.base, message=message, at=at)
         origin = self.origins.get((repository.org, repository.name))
         if origin is None:
             raise RepoStoreError(f"The origin {repository.org}/{repository.name} was not found", code="push_failed")
@@ -234,31 +209,35 @@ class FakeRepoStore(RepoStore):
 
     async def keep(self, worktree: Worktree, message: str, at: datetime) -> str | None:
         await self._turn("keep", worktree.job_id)
-        place = self.worktrees.get(worktree.job_id)
-        if place is None or not place.files or place.files == place.base.tree:
+        place = self.worktrees.get(worktree.name)
+        if place is None or not place.files or place.work == place.base.tree:
             return None
-        ref = f"refs/agent/kept/{worktree.job_id}"
-        self.kept[ref] = FakeCommit(tree=dict(place.files), parent=place.base, message=message, at=at)
+        ref = self._keep(place, worktree.job_id, message, at)
         await self.answers["keep"].wait()
         return ref
 
-    async def close_worktree(self, repository: Repository, job_id: str) -> None:
-        await self._turn("close_worktree", job_id)
-        self.worktrees.pop(job_id, None)
+    def _keep(self, place: FakeWorktree, job_id: str, message: str, at: datetime) -> str:
+        ref = f"refs/agent/kept/{job_id}"
+        self.kept[ref] = FakeCommit(tree=place.work, parent=place.base, message=message, at=at)
+        return ref
+
+    async def close_worktree(self, repository: Repository, name: str) -> None:
+        await self._turn("close_worktree", name)
+        self.worktrees.pop(name, None)
         await self.answers["close_worktree"].wait()
 
     async def sweep(self, active: Collection[str], before: datetime) -> Sequence[Path]:
         await self._turn("sweep", "")
-        left = [job_id for job_id, p in self.worktrees.items() if job_id not in active and p.used_at < before]
-        return sorted(self.worktrees.pop(job_id).opened.path for job_id in left)
+        left = [name for name, place in self.worktrees.items() if name not in active and place.used_at < before]
+        return sorted(self.worktrees.pop(name).opened.path for name in left)
 
     async def remove(self, repository: Repository) -> bool:
         await self._turn("remove", repository.name)
         if self._clones.pop(repository.directory, None) is None:
             return False
-        for job_id, place in list(self.worktrees.items()):
+        for name, place in list(self.worktrees.items()):
             if place.opened.repository.directory == repository.directory:
-                del self.worktrees[job_id]
+                del self.worktrees[name]
         return True
 
     async def _turn(self, method: str, subject: str) -> None:
@@ -274,10 +253,6 @@ def _open_gate() -> asyncio.Event:
     gate = asyncio.Event()
     gate.set()
     return gate
-
-
-def _edited(tree: Tree, changes: Mapping[str, str | None]) -> dict[str, str]:
-    return {path: text for path, text in {**tree, **changes}.items() if text is not None}
 
 
 def _changes(before: Tree, after: Tree) -> list[FileChange]:

@@ -1,4 +1,4 @@
-"""In-memory twins of the store's ports, all over one `FakeDatabase`.
+"""In-memory twins of the store's larger ports, all over one `FakeDatabase`.
 
 The database is a plain value: a test that wants a restart makes new repos over the same one.
 """
@@ -14,13 +14,14 @@ from agent_core.domain.answer import Answer
 from agent_core.domain.client import Client
 from agent_core.domain.delivery import Delivery, DeliveryState
 from agent_core.domain.errors import ClientBusy, ClientExists, StaleJob, UnknownClient, UnknownJob
+from agent_core.domain.fair_share import Accounts
 from agent_core.domain.holds import Hold, HoldKind
 from agent_core.domain.job import RUNNING_STATES, Job, JobMessage, JobState
+from agent_core.domain.ledger import LedgerKey, Usage, entry, plus
+from agent_core.domain.limit_windows import LimitWindow
 from agent_core.domain.queue_policy import QueueEntry
 from agent_core.ports import (
-    Answers,
     ClientRepo,
-    HoldRepo,
     JobFilter,
     JobPage,
     JobRepo,
@@ -45,6 +46,9 @@ class FakeDatabase:
     deliveries: dict[str, Delivery] = field(factory=dict)
     holds: dict[HoldKind, Hold] = field(factory=dict)
     answers: dict[str, Answer] = field(factory=dict)
+    ledger: dict[LedgerKey, Usage] = field(factory=dict)
+    windows: dict[str, LimitWindow] = field(factory=dict)
+    accounts: Accounts = field(factory=Accounts)
     last_job_seq: int = 0
     last_message_seq: int = 0
     failure: Exception | None = None
@@ -54,6 +58,11 @@ class FakeDatabase:
         await asyncio.sleep(0)
         if self.failure is not None:
             raise self.failure
+
+    def enter(self, job: Job) -> None:
+        """Add a finished job to the ledger."""
+        key, usage = entry(job)
+        self.ledger[key] = plus(self.ledger.get(key, Usage()), usage)
 
 
 @define
@@ -85,6 +94,8 @@ class FakeJobRepo(JobRepo):
         stored = self.db.jobs.get(job.id)
         if stored is None or stored.revision != job.revision:
             raise StaleJob(job.id)
+        if job.state.is_final and not stored.state.is_final:
+            self.db.enter(job)
         self.db.jobs[job.id] = evolve(job, seq=stored.seq, revision=stored.revision + 1)
         if callback is not None:
             self.db.deliveries[callback.id] = callback
@@ -114,6 +125,10 @@ class FakeJobRepo(JobRepo):
     async def counts(self, client_id: str | None = None) -> Mapping[JobState, int]:
         await self.db.turn()
         return Counter(job.state for job in self.db.jobs.values() if client_id is None or job.client_id == client_id)
+
+    async def chain(self, chain_id: str) -> Sequence[Job]:
+        await self.db.turn()
+        return tuple(job for job in self.db.jobs.values() if chain_id in (job.id, job.first_job_id))
 
     def _in_states(self, states: Collection[JobState]) -> Sequence[Job]:
         return tuple(job for job in self.db.jobs.values() if job.state in states)
@@ -253,40 +268,3 @@ class FakeOutbox(Outbox):
     def _pending(self) -> Sequence[Delivery]:
         pending = [d for d in self.db.deliveries.values() if d.state is DeliveryState.PENDING]
         return sorted(pending, key=lambda delivery: delivery.next_at)
-
-
-@define
-class FakeHoldRepo(HoldRepo):
-    """Holds in memory."""
-
-    db: FakeDatabase = field(factory=FakeDatabase)
-
-    async def put(self, hold: Hold) -> None:
-        await self.db.turn()
-        self.db.holds[hold.kind] = hold
-
-    async def all(self) -> Sequence[Hold]:
-        await self.db.turn()
-        return tuple(self.db.holds[kind] for kind in sorted(self.db.holds))
-
-    async def lift(self, kind: HoldKind) -> None:
-        await self.db.turn()
-        self.db.holds.pop(kind, None)
-
-
-@define
-class FakeAnswers(Answers):
-    """Answers in memory; the `add` of jobs and clients puts them in."""
-
-    db: FakeDatabase = field(factory=FakeDatabase)
-
-    async def find(self, key: str) -> Answer | None:
-        await self.db.turn()
-        return self.db.answers.get(key)
-
-    async def forget(self, before: datetime, at_most: int) -> int:
-        await self.db.turn()
-        old = [answer for answer in self.db.answers.values() if answer.created_at < before]
-        for answer in sorted(old, key=lambda answer: answer.created_at)[:at_most]:
-            del self.db.answers[answer.key]
-        return len(old[:at_most])

@@ -7,17 +7,17 @@ the JSON path in plain words. A field whose default is `msgspec.UNSET` may be mi
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, date, datetime
 from enum import Enum
 from itertools import islice
-from math import inf
+from math import inf, isfinite
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import attrs
 from cattrs import AttributeValidationNote, Converter, IterableValidationNote
-from cattrs.cols import is_sequence, list_structure_factory
-from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
+from cattrs.cols import is_mapping, is_sequence, list_structure_factory
+from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError, IterableValidationError
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 from msgspec import UNSET, Meta, UnsetType
 
@@ -28,6 +28,8 @@ T = TypeVar("T")
 Hook = Callable[[Any, Any], Any]
 SHOWN_KEY = 64
 SHOWN_PROBLEMS = 8
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 def camel(name: str) -> str:
@@ -73,7 +75,7 @@ def _problems(error: BaseException, path: str) -> Iterator[tuple[str, str]]:
         if isinstance(note, AttributeValidationNote):
             path = f"{path}.{camel(note.name)}" if path else camel(note.name)
         elif isinstance(note, IterableValidationNote):
-            path = f"{path}[{note.index}]"
+            path += f"[{note.index}]" if isinstance(note.index, int) else f".{note.index[:SHOWN_KEY]}"
     match error:
         case BaseValidationError():
             for inner in error.exceptions:
@@ -89,18 +91,54 @@ def _problems(error: BaseException, path: str) -> Iterator[tuple[str, str]]:
             yield path, "has a value that is not allowed"
 
 
+def _not(value: object, words: str) -> _Refused:
+    """Refuse a value that is none of these; the sentence does not show it, since it may be a secret."""
+    return _Refused("must not be null" if value is None else f"must be {words}")
+
+
 def _plain(expected: type, words: str) -> Hook:
     def check(value: object, _: object) -> object:
         if type(value) is expected:
             return value
-        raise _Refused("must not be null" if value is None else f"must be {words}")
+        raise _not(value, words)
 
     return check
 
 
-def _text(value: object, _: object) -> str:
+def _number(value: object, _: object) -> float:
+    if type(value) in (int, float):
+        try:
+            number = float(value)  # type: ignore[arg-type]
+        except OverflowError:  # of a whole number of hundreds of digits
+            number = inf
+        if isfinite(number):
+            return number
+    raise _not(value, "a number")
+
+
+def _time(value: object, _: object) -> datetime:
+    try:
+        if isinstance(value, str) and _TIME.fullmatch(value):
+            return datetime.fromisoformat(value).astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise _not(value, "a time like 2025-01-07T12:00:00Z")
+
+
+def _day(value: object, _: object) -> date:
+    try:
+        if isinstance(value, str) and _DAY.fullmatch(value):
+            return date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise _not(value, "a day like 2025-01-07")
+
+
+def _text(value: object, t: type) -> object:
+    if issubclass(t, Enum):  # cattrs brings a StrEnum here, too
+        return _choice(value, t)
     if not isinstance(value, str):
-        raise _Refused("must not be null" if value is None else "must be a string")
+        raise _not(value, "a string")
     if any("\ud800" <= c <= "\udfff" for c in value):
         raise _Refused("must be valid Unicode (it holds half of a surrogate pair)")
     return value
@@ -111,10 +149,37 @@ def _list(t: Any, converter: Converter) -> Hook:
 
     def check(value: object, _: object) -> object:
         if not isinstance(value, list):  # a text would be taken for the list of its letters
-            raise _Refused("must be a list")
-        return each(value, t)
+            raise _not(value, "a list")
+        return tuple(each(value, t)) if get_origin(t) is tuple else each(value, t)
 
     return check
+
+
+def _object(t: Any, converter: Converter) -> Hook:
+    of = get_args(t)[1]
+
+    def check(value: object, _: object) -> Mapping[str, object]:
+        if not isinstance(value, dict):
+            raise _not(value, "an object")
+        found, errors = {}, []
+        for name, inner in value.items():
+            try:
+                found[name] = converter.structure(inner, of)
+            except Exception as error:
+                error.add_note(IterableValidationNote("", name, of))
+                errors.append(error)
+        if errors:
+            raise IterableValidationError("", errors, t)
+        return found
+
+    return check
+
+
+def _choice(value: object, t: type[Enum]) -> Enum:
+    choices: dict[str, Enum] = {str(choice.value): choice for choice in t}
+    if isinstance(value, str) and value in choices:
+        return choices[value]
+    raise _not(value, f"one of {', '.join(choices)}")
 
 
 def _query_number(text: str, _: object) -> int:
@@ -182,21 +247,35 @@ def _names(shape: type) -> dict[str, Any]:
     }
 
 
+def _in_order(t: Any, converter: Converter) -> Callable[[Any], dict[str, Any]]:
+    """Write fields in their order: cattrs puts those that may be missing behind all others."""
+    write = make_dict_unstructure_fn(t, converter, **_names(t))
+    fields = attrs.fields(t)
+    if all(field.default is not UNSET for field in fields):
+        return write
+
+    def write_in_order(value: Any) -> dict[str, Any]:
+        written = write(value)
+        return {name: written[name] for name in (camel(field.name) for field in fields) if name in written}
+
+    return write_in_order
+
+
 def _converter(hooks: Mapping[type, Hook]) -> Converter:
     converter = Converter(forbid_extra_keys=True)
     for plain, hook in hooks.items():
         converter.register_structure_hook(plain, hook)
     converter.register_structure_hook_factory(_is_choices, _query_choices)
     converter.register_structure_hook_factory(is_sequence, lambda t: _list(t, converter))
+    converter.register_structure_hook_factory(is_mapping, lambda t: _object(t, converter))
     converter.register_structure_hook_factory(_may_be_unset, lambda t: _unless_unset(t, converter))
     converter.register_structure_hook_factory(lambda t: _bounds(t) is not None, lambda t: _bounded(t, converter))
     converter.register_structure_hook_factory(
         attrs.has, lambda t: make_dict_structure_fn(t, converter, _cattrs_forbid_extra_keys=True, **_names(t))
     )
-    converter.register_unstructure_hook_factory(
-        attrs.has, lambda t: make_dict_unstructure_fn(t, converter, **_names(t))
-    )
+    converter.register_unstructure_hook_factory(attrs.has, lambda t: _in_order(t, converter))
     converter.register_unstructure_hook(datetime, iso_seconds)
+    converter.register_unstructure_hook(date, date.isoformat)
     return converter
 
 
@@ -205,6 +284,9 @@ _JSON = _converter(
         str: _text,
         int: _plain(int, "a whole number"),
         bool: _plain(bool, "true or false"),
+        float: _number,
+        datetime: _time,
+        date: _day,
     }
 )
-_QUERY = _converter({str: _text, int: _query_number, bool: _query_flag})
+_QUERY = _converter({str: _text, int: _query_number, bool: _query_flag, date: _day})

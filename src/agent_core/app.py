@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from secrets import token_hex
 from typing import Self
@@ -12,9 +12,9 @@ from agent_core.domain.holds import Hold, HoldKind
 from agent_core.domain.job import Job
 from agent_core.domain.lifecycle import Event
 from agent_core.domain.publish_policy import MAX_FILE_SIZE, PublishPolicy
-from agent_core.domain.queue_policy import Limits
-from agent_core.domain.request_rules import MAX_NAME, UrlRule, check_line, plain_url_problem
+from agent_core.domain.request_rules import UrlRule, plain_url_problem
 from agent_core.domain.secrets import Secrets
+from agent_core.domain.text_rules import MAX_NAME, check_line
 from agent_core.ports import (
     Answers,
     ClientRepo,
@@ -22,6 +22,7 @@ from agent_core.ports import (
     CodeAgent,
     HoldRepo,
     JobRepo,
+    Ledger,
     MessageLog,
     NewId,
     Notifier,
@@ -29,6 +30,8 @@ from agent_core.ports import (
     PRHost,
     RepoStore,
     Retention,
+    WorkReader,
+    Workspace,
 )
 from agent_core.use_cases.callbacks import Callbacks
 from agent_core.use_cases.clients import Clients
@@ -36,13 +39,17 @@ from agent_core.use_cases.config import CoreConfig
 from agent_core.use_cases.courier import Courier
 from agent_core.use_cases.dispatcher import Dispatcher
 from agent_core.use_cases.holds import FreeDisk, Holds
+from agent_core.use_cases.intake import Intake
 from agent_core.use_cases.janitor import Janitor
 from agent_core.use_cases.jobs import Jobs
 from agent_core.use_cases.repeats import Repeats
 from agent_core.use_cases.run_job import Run
+from agent_core.use_cases.run_ports import Reached, RunPorts
 from agent_core.use_cases.run_record import RunLog, RunRecord
-from agent_core.use_cases.run_steps import Reached, RunSteps
+from agent_core.use_cases.run_steps import RunSteps
+from agent_core.use_cases.shares import Shares
 from agent_core.use_cases.status import Status
+from agent_core.use_cases.usage import UsageReport
 
 
 def utc_now() -> datetime:
@@ -58,13 +65,14 @@ def random_id() -> str:
 class AgentCore:
     """Runs jobs between entering and leaving.
 
-    Give it the ports; `clients`, `jobs`, `callbacks`, `repeats` and `status` are its use cases. Entering takes up
-    what an earlier server left and starts the queue. Leaving drains it: no new jobs, running ones may end within
-    `config.shutdown_timeout`, the rest is queued again. `secrets` are values that must not appear in any message,
-    error, pull request or callback; things shaped like tokens are replaced in any case. Work that adds either, or a
-    file over `max_file_size` bytes, is not published. Of `old_messages` is deleted what is older
-    than `config.message_age`; without `answers` no request is remembered. `reached` is called with the name of each
-    step that was taken; tests end the process there. The ports are opened and closed by whoever made them.
+    Give it the ports; `clients`, `jobs`, `callbacks`, `repeats`, `status` and `usage` are its use cases. Entering
+    takes up what an earlier server left and starts the queue. Leaving drains it: no new jobs, running ones may end
+    within `config.shutdown_timeout`, the rest is queued again. `secrets` knows the values that must not appear in any
+    message, error, pull request, diff or callback, and learns those of the clients' settings; things shaped like
+    tokens are replaced in any case. Work that adds either, or a file over `max_file_size` bytes, is not published. Of
+    `old_messages` is deleted what is older than `config.message_age`; without `answers` no request is remembered,
+    without `workspace` no client's setup and checks can be run. `reached` is called with the name of each step that
+    was taken; tests end the process there. The ports are opened and closed by whoever made them.
     """
 
     def __init__(
@@ -75,10 +83,13 @@ class AgentCore:
         clients: ClientRepo,
         outbox: Outbox,
         holds: HoldRepo,
+        ledger: Ledger,
         repos: RepoStore,
+        reader: WorkReader,
         agent: CodeAgent,
         prs: PRHost,
         notifier: Notifier,
+        workspace: Workspace | None = None,
         answers: Answers | None = None,
         old_messages: Sequence[Retention] = (),
         config: CoreConfig | None = None,
@@ -86,7 +97,7 @@ class AgentCore:
         new_id: NewId = random_id,
         url_problem: UrlRule = plain_url_problem,
         free_disk: FreeDisk = lambda: sys.maxsize,
-        secrets: Iterable[str] = (),
+        secrets: Secrets | None = None,
         max_file_size: int = MAX_FILE_SIZE,
         reached: Reached = lambda _: None,
     ) -> None:
@@ -96,24 +107,37 @@ class AgentCore:
         self._message_log = messages
         self._clock = clock
         self._new_id = new_id
-        self._secrets = Secrets(secrets)
-        self._holds = Holds(holds, agent, clock, free_disk, config.min_free_disk)
+        self._client_repo = clients
+        self._secrets = secrets = secrets or Secrets()
+        self._holds = Holds(holds, ledger, agent, clock, free_disk, config.min_free_disk, config.limit_reserve)
         self._steps = RunSteps(
-            clients=clients,
-            holds=self._holds,
-            repos=repos,
-            agent=agent,
-            prs=prs,
-            policy=PublishPolicy(max_file_size=max_file_size, secrets=self._secrets),
-            clock=clock,
-            reached=reached,
+            RunPorts(
+                jobs=jobs,
+                clients=clients,
+                ledger=ledger,
+                holds=self._holds,
+                repos=repos,
+                reader=reader,
+                agent=agent,
+                prs=prs,
+                workspace=workspace,
+                policy=PublishPolicy(max_file_size=max_file_size, secrets=secrets),
+                clock=clock,
+                reached=reached,
+            )
         )
         self._ended = asyncio.Condition()
         self._bells: set[asyncio.Task[None]] = set()
-        limits = Limits(max_concurrent=config.max_concurrent)
         self._courier = Courier(outbox, notifier, clock, reached)
         self._dispatcher = Dispatcher(
-            jobs, self._holds, clock, limits, self._start_run, self._delivery_id, self._job_ended
+            jobs,
+            Shares(clients, ledger, clock, config.max_concurrent),
+            self._holds,
+            clock,
+            config.max_concurrent,
+            self._start_run,
+            self._delivery_id,
+            self._job_ended,
         )
         kept = [(records, config.message_age) for records in old_messages] + [(answers, config.answer_age)]
         self._janitor = Janitor(
@@ -126,23 +150,29 @@ class AgentCore:
         )
         self.callbacks = Callbacks(jobs, outbox, self._courier)
         self.repeats = Repeats(answers, clock, config.answer_age)
-        self.clients = Clients(clients, jobs, repos, clock, new_id)
+        self.clients = Clients(clients, jobs, repos, secrets, clock, new_id)
         self.jobs = Jobs(
             jobs,
             messages,
             clients,
+            reader,
             self.clients,
+            Intake(jobs, self._dispatcher, self._holds, config.max_queued),
             self._dispatcher,
             self._holds,
             clock,
             new_id,
-            config,
+            config.cancel_patience,
             url_problem,
+            secrets,
             self._ended,
         )
-        self.status = Status(jobs, clients, self._holds, agent, self._dispatcher, clock, config.max_concurrent)
+        self.status = Status(jobs, clients, self._holds, agent, ledger, self._dispatcher, clock, config.max_concurrent)
+        self.usage = UsageReport(ledger, clients, clock)
 
     async def __aenter__(self) -> Self:
+        for client in await self._client_repo.all():
+            self._secrets.learn(client.settings.secrets)
         await self._dispatcher.start()
         self._courier.start()
         self._janitor.start()

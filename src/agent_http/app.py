@@ -13,6 +13,7 @@ from agent_http.middleware import authenticated, tell_errors
 from agent_http.request_ids import identified
 from agent_http.route import Route, handler
 from agent_http.system_routes import system_routes
+from agent_http.usage_routes import usage_routes
 
 BODY_PATIENCE = 15.0
 _RUNNING: web.AppKey[AsyncExitStack] = web.AppKey("running", AsyncExitStack)
@@ -23,6 +24,7 @@ def routes(core: AgentCore) -> Sequence[Route]:
     return [
         *clients_routes(core.clients),
         *jobs_routes(core.jobs, core.callbacks),
+        *usage_routes(core.usage),
         *system_routes(core),
     ]
 

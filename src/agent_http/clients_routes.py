@@ -2,12 +2,9 @@
 
 from collections.abc import Sequence
 
-import attrs
-from msgspec import UNSET
-
 from agent_core.domain.answer import Remember
 from agent_core.use_cases.clients import ClientChange, ClientRequest, Clients
-from agent_core.use_cases.views import ClonedClient
+from agent_core.use_cases.views import ClientDetails, ClonedClient
 from agent_http.route import Route
 from agent_http.schema import (
     ClientCreated,
@@ -19,6 +16,8 @@ from agent_http.schema import (
     NewClient,
     RemovalQuery,
     fill,
+    given,
+    settings_change,
 )
 
 
@@ -29,8 +28,10 @@ def clients_routes(clients: Clients) -> Sequence[Route]:
         return ClientList(clients=[fill(ClientItem, view.client, view) for view in await clients.all()])
 
     async def get_client(client_id: str) -> ClientDetail:
-        details = await clients.get(client_id)
-        return fill(ClientDetail, details.client, details)
+        return shown(await clients.get(client_id))
+
+    def shown(details: ClientDetails) -> ClientDetail:
+        return fill(ClientDetail, details.client, details, settings=details.client.settings.masked())
 
     async def create_client(body: NewClient, remember: Remember[ClientCreated] | None = None) -> ClientCreated:
         told = remember.of(created) if remember is not None else None
@@ -40,9 +41,10 @@ def clients_routes(clients: Clients) -> Sequence[Route]:
         return fill(ClientCreated, made.client, made, repo_cloned=True)
 
     async def update_client(client_id: str, body: ClientPatch) -> ClientDetail:
-        given = attrs.asdict(body, filter=lambda _, value: value is not UNSET)
-        details = await clients.update(client_id, ClientChange(**given))
-        return fill(ClientDetail, details.client, details)
+        change = given(body)
+        if "settings" in change:
+            change["settings"] = settings_change(change["settings"])
+        return shown(await clients.update(client_id, ClientChange(**change)))
 
     async def delete_client(client_id: str, query: RemovalQuery) -> ClientDeleted:
         return ClientDeleted(deleted=True, repo_removed=await clients.delete(client_id, remove_repo=query.remove_repo))

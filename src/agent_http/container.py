@@ -9,15 +9,17 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from shutil import disk_usage, rmtree
+from typing import Any, ClassVar
 
 from dependency_injector import containers, providers
 
 from agent_adapters.claude import ClaudeCodeAgent
-from agent_adapters.git import GitRepoStore
+from agent_adapters.command import CommandCodeAgent
+from agent_adapters.git import GitRepoStore, GitWorkReader
 from agent_adapters.github import GhPRHost
 from agent_adapters.job_logs import JobLogFiles
 from agent_adapters.old_job_logs import OldJobLogs
-from agent_adapters.processes import SERVER_MARK, end_leftovers
+from agent_adapters.processes import SERVER_MARK, child_environment, end_leftovers
 from agent_adapters.rehearsal import REHEARSAL_COMMAND, LocalPRHost
 from agent_adapters.sqlite import (
     Database,
@@ -25,15 +27,18 @@ from agent_adapters.sqlite import (
     SqliteClientRepo,
     SqliteHoldRepo,
     SqliteJobRepo,
+    SqliteLedger,
     SqliteMessageLog,
     SqliteOutbox,
 )
 from agent_adapters.webhook import AddressPolicy, SignatureFormat, SignedWebhook, Signer, callback_url_problem
+from agent_adapters.workspace import LocalWorkspace
 from agent_core.app import AgentCore
+from agent_core.domain.secrets import Secrets
 from agent_core.use_cases.config import CoreConfig
 from agent_http.app import make_app
 from agent_http.crash_point import crash_point
-from agent_http.settings import Settings, known_secrets
+from agent_http.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +80,7 @@ class Container(containers.DeclarativeContainer):
 
     settings = providers.Dependency(instance_of=Settings)
     environ = providers.Dependency(instance_of=Mapping)  # type: ignore[type-abstract]
+    secrets = providers.Dependency(instance_of=Secrets)
     address = providers.Dependency(instance_of=tuple)
     """Host and port that the server listens on."""
     _set = settings.provided
@@ -82,26 +88,41 @@ class Container(containers.DeclarativeContainer):
     name = providers.Singleton(server_id, _set.db)
     marked_environ = providers.Singleton(marked, environ, name)
     database = providers.Singleton(Database, _set.db)
-    agent = providers.Singleton(
-        ClaudeCodeAgent,
-        environ,
-        command=providers.Selector(
-            _set.code_agent,
-            claude=providers.Object(("claude",)),
-            rehearsal=providers.Object(REHEARSAL_COMMAND),
+    _of_every_agent: ClassVar[Mapping[str, Any]] = {
+        "pass_env": _set.pass_env,
+        "server_id": name,
+        "scratch": _set.scratch_dir,
+        "job_timeout": _set.job_timeout.total_seconds.call(),
+        "silence_timeout": _set.silence_timeout.total_seconds.call(),
+    }
+    _of_claude: ClassVar[Mapping[str, Any]] = {
+        **_of_every_agent,
+        "permission_mode": _set.permission_mode,
+        "allowed_tools": _set.allowed_tools,
+        "repo_trust": _set.repo_trust,
+        "model": _set.model,
+        "max_turns": _set.max_turns,
+        "extra_args": _set.claude_args,
+        "result_grace": _set.result_grace.total_seconds.call(),
+    }
+    agent = providers.Selector(
+        _set.code_agent,
+        claude=providers.Singleton(ClaudeCodeAgent, environ, **_of_claude),
+        rehearsal=providers.Singleton(
+            ClaudeCodeAgent, environ, command=REHEARSAL_COMMAND, soonest_reset=0.0, **_of_claude
         ),
-        permission_mode=_set.permission_mode,
-        allowed_tools=_set.allowed_tools,
-        repo_trust=_set.repo_trust,
-        model=_set.model,
-        max_turns=_set.max_turns,
-        extra_args=_set.claude_args,
-        pass_env=_set.pass_env,
-        server_id=name,
-        scratch=_set.scratch_dir,
-        job_timeout=_set.job_timeout.total_seconds.call(),
-        silence_timeout=_set.silence_timeout.total_seconds.call(),
-        result_grace=_set.result_grace.total_seconds.call(),
+        command=providers.Singleton(
+            CommandCodeAgent,
+            environ,
+            template=_set.command,
+            resume_template=_set.command_resume,
+            **_of_every_agent,
+        ),
+    )
+    workspace = providers.Singleton(
+        LocalWorkspace,
+        _set.client_files_dir,
+        providers.Singleton(child_environment, environ, _set.pass_env, server_id=name),
     )
     repos = providers.Singleton(
         GitRepoStore,
@@ -144,7 +165,10 @@ class Container(containers.DeclarativeContainer):
         holds=providers.Singleton(SqliteHoldRepo, database),
         answers=providers.Singleton(SqliteAnswers, database),
         old_messages=providers.List(message_log, providers.Singleton(OldJobLogs, _set.job_logs_dir)),
+        ledger=providers.Singleton(SqliteLedger, database),
         repos=repos,
+        reader=providers.Singleton(GitWorkReader, repos.provided.clones),
+        workspace=workspace,
         agent=agent,
         prs=prs,
         notifier=notifier,
@@ -152,6 +176,7 @@ class Container(containers.DeclarativeContainer):
             CoreConfig,
             max_concurrent=_set.max_concurrent_jobs,
             max_queued=_set.max_queued_jobs,
+            limit_reserve=_set.limit_reserve,
             min_free_disk=_set.min_free_disk,
             shutdown_timeout=_set.shutdown_timeout,
             message_age=_set.message_age,
@@ -159,7 +184,7 @@ class Container(containers.DeclarativeContainer):
         free_disk=providers.Singleton(
             partial, free_bytes, providers.List(_set.worktrees_dir, _set.repos_dir, _set.db.parent)
         ),
-        secrets=providers.Singleton(known_secrets, settings, environ),
+        secrets=secrets,
         max_file_size=_set.max_file_size,
         url_problem=providers.Singleton(partial, callback_url_problem, policy=callback_policy),
         reached=providers.Singleton(crash_point, environ),

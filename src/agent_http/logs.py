@@ -2,7 +2,7 @@
 
 import logging
 import queue
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
 from io import TextIOWrapper
@@ -23,7 +23,7 @@ _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 @contextmanager
-def logging_to(directory: Path, level: str, secrets: Sequence[str]) -> Iterator[None]:
+def logging_to(directory: Path, level: str, secrets: Secrets) -> Iterator[None]:
     """Log into `directory` and onto the terminal. A thread of its own writes: a slow disk does not stop the loop."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = _PrivateFile(
@@ -32,7 +32,7 @@ def logging_to(directory: Path, level: str, secrets: Sequence[str]) -> Iterator[
     targets: list[logging.Handler] = [logging.StreamHandler(), file]
     lines: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
     source = QueueHandler(lines)
-    source.setFormatter(_Discreet(Secrets(secrets)))
+    source.setFormatter(_Discreet(secrets))
     listener = QueueListener(lines, *targets)
     root = logging.getLogger()
     before = root.level

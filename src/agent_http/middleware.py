@@ -13,8 +13,8 @@ from aiohttp.typedefs import Handler, Middleware
 from msgspec import UNSET, UnsetType
 
 from agent_core.domain import errors
+from agent_http.forms import encode, respond
 from agent_http.request_ids import REQUEST_ID
-from agent_http.route import encode, json_response
 from agent_http.schema import Problem
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,8 @@ STATUS: Mapping[type[errors.AgentServerError], HTTPStatus] = {
     errors.UnknownJob: HTTPStatus.NOT_FOUND,
     errors.ClientExists: HTTPStatus.CONFLICT,
     errors.ClientBusy: HTTPStatus.CONFLICT,
+    errors.NothingKept: HTTPStatus.CONFLICT,
+    errors.NoWork: HTTPStatus.NOT_FOUND,
     errors.KeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.KeyInProgress: HTTPStatus.CONFLICT,
     errors.QueueFull: HTTPStatus.TOO_MANY_REQUESTS,
@@ -35,6 +37,11 @@ STATUS: Mapping[type[errors.AgentServerError], HTTPStatus] = {
     errors.PRHostError: HTTPStatus.BAD_GATEWAY,
 }
 """An error that is not here has the status of its nearest base; one without any is a fault of ours: 500."""
+STATUS_OF_CODE: Mapping[str, HTTPStatus] = {
+    "work_gone": HTTPStatus.GONE,
+    "diff_too_large": HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+"""Of these codes: nothing is broken then, and to send the request again does not help."""
 LATER = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 RETRY_AFTER = 30
 RETRY_AFTER_ANSWER = 2
@@ -44,6 +51,7 @@ CODES = {
     HTTPStatus.UNAUTHORIZED: "unauthorized",
     HTTPStatus.NOT_FOUND: "not_found",
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
+    HTTPStatus.NOT_ACCEPTABLE: "not_acceptable",
     HTTPStatus.REQUEST_TIMEOUT: "body_too_slow",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body_too_large",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported_media_type",
@@ -62,7 +70,8 @@ async def tell_errors(request: web.Request, handler: Handler) -> web.StreamRespo
     except web.HTTPException as refusal:
         return _refused(request, refusal)
     except errors.AgentServerError as error:
-        status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), None)
+        of_kind = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), None)
+        status = STATUS_OF_CODE.get(error.code, of_kind)
         if status is None:
             return _our_fault(request, error)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -160,4 +169,4 @@ def _our_fault(request: web.Request, error: Exception) -> web.Response:
 def _problem(
     status: int, sentence: str, code: str, headers: Mapping[str, str], existing_id: str | UnsetType = UNSET
 ) -> web.Response:
-    return json_response(encode(Problem(error=sentence, code=code, existing_id=existing_id)), status, headers)
+    return respond(encode(Problem(error=sentence, code=code, existing_id=existing_id)), status, headers)

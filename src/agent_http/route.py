@@ -7,8 +7,7 @@ a default may be missing. A function that takes `remember` may be sent the same 
 
 import asyncio
 import inspect
-import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, get_type_hints
 
 from aiohttp import hdrs, web
@@ -19,8 +18,9 @@ from agent_adapters import wire
 from agent_core.domain.answer import Remember
 from agent_core.use_cases.repeats import Repeats
 from agent_http.bodies import read_object
+from agent_http.forms import JSON, Form, chosen, encode, respond
 from agent_http.idempotency import Reply, fingerprint, key_of, unpacked
-from agent_http.schema import JobDetail
+from agent_http.schema import JobDetail, JobDiff
 
 
 @frozen(kw_only=True)
@@ -30,13 +30,17 @@ class NoQuery:
 
 @frozen
 class Route:
-    """One line of the route table. `location` is the new resource's path, with the reply's id in it."""
+    """One line of the route table. `location` is the new resource's path, with the reply's id in it.
+
+    Of several `forms` the caller chooses by the header Accept; what is repeatable has JSON alone.
+    """
 
     method: str
     path: str
     answer: Callable[..., Awaitable[object]]
     status: int = field(default=200, kw_only=True)
     location: str | None = field(default=None, kw_only=True)
+    forms: Sequence[Form] = field(default=(JSON,), kw_only=True)
 
     @property
     def query(self) -> type:
@@ -76,6 +80,7 @@ def handler(route: Route, body_patience: float, repeats: Repeats) -> Handler:
     query_shape, body_shape, needs_body, repeatable = route.query, route.body, route.needs_body, route.repeatable
 
     async def handle(request: web.Request) -> web.StreamResponse:
+        form = chosen(request, route.forms)
         arguments: dict[str, object] = dict(request.match_info)
         query: object = wire.from_query(list(request.query.items()), query_shape)
         if query_shape is not NoQuery:
@@ -85,7 +90,7 @@ def handler(route: Route, body_patience: float, repeats: Repeats) -> Handler:
         key = key_of(request) if repeatable else None
         if key is not None:
             return _response(await once(request, key, arguments))
-        return _response(await reply(await route.answer(**arguments)))
+        return _response(await reply(await route.answer(**arguments), form), form)
 
     async def once(request: web.Request, key: str, arguments: dict[str, object]) -> Reply:
         whose = fingerprint(request, await request.read())
@@ -97,36 +102,24 @@ def handler(route: Route, body_patience: float, repeats: Repeats) -> Handler:
             )
             return await reply(await route.answer(**arguments, remember=remember))
 
-    async def reply(shape: object) -> Reply:
-        if isinstance(shape, JobDetail) and shape.messages:
-            return _reply(route, shape, await asyncio.to_thread(encode, shape))  # a long log would keep the loop busy
-        return _reply(route, shape, encode(shape))
+    async def reply(shape: object, form: Form = JSON) -> Reply:
+        if isinstance(shape, JobDiff) or (isinstance(shape, JobDetail) and shape.messages):
+            body = await asyncio.to_thread(form.write, shape)  # a long one would keep the loop busy
+        else:
+            body = form.write(shape)
+        return _reply(route, shape, body, form)
 
     return handle
 
 
-def _reply(route: Route, shape: object, body: bytes) -> Reply:
-    headers: dict[str, str] = {}
+def _reply(route: Route, shape: object, body: bytes, form: Form = JSON) -> Reply:
+    headers = dict(form.headers(shape))
+    if len(route.forms) > 1:
+        headers[hdrs.VARY] = hdrs.ACCEPT
     if route.location is not None:
         headers[hdrs.LOCATION] = route.location.format(id=getattr(shape, "id", ""))
     return Reply(route.status, headers, body)
 
 
-def _response(reply: Reply) -> web.Response:
-    return json_response(reply.body, reply.status, reply.headers)
-
-
-def encode(shape: object) -> bytes:
-    """Write a shape as JSON. What is no Unicode becomes a question mark: no answer fails for what an agent said."""
-    return json.dumps(wire.to_json(shape), ensure_ascii=False).encode("utf-8", "replace")
-
-
-def json_response(body: bytes, status: int, headers: Mapping[str, str]) -> web.Response:
-    """Make a response that no cache keeps."""
-    return web.Response(
-        body=body,
-        status=status,
-        headers={hdrs.CACHE_CONTROL: "no-store", **headers},
-        content_type="application/json",
-        charset="utf-8",
-    )
+def _response(reply: Reply, form: Form = JSON) -> web.Response:
+    return respond(reply.body, reply.status, reply.headers, form)

@@ -14,10 +14,12 @@ from aiohttp import web
 
 from agent_adapters.sqlite import DatabaseError
 from agent_core.app import AgentCore
+from agent_core.domain.secrets import Secrets
 from agent_http.app import leave_core
 from agent_http.container import Container
+from agent_http.credentials import known_secrets, start_warnings
 from agent_http.logs import AccessLog, logging_to
-from agent_http.settings import Settings, SettingsError, known_secrets, read_settings, start_warnings
+from agent_http.settings import Settings, SettingsError, read_settings
 
 log = logging.getLogger(__name__)
 
@@ -44,14 +46,15 @@ def serve(environ: Mapping[str, str]) -> int:
     except SettingsError as error:
         print("agent-server cannot start as it is set:", *error.problems, sep="\n  ", file=sys.stderr)
         return EXIT_SETTINGS
+    secrets = Secrets(known_secrets(settings, environ))
     try:
         _allow_open_files()
         _make_directories(settings)
         with (
             _bound(settings.host, settings.port) as listener,
-            logging_to(settings.logs_dir, settings.log_level, known_secrets(settings, environ)),
+            logging_to(settings.logs_dir, settings.log_level, secrets),
         ):
-            asyncio.run(_run(settings, environ, listener))
+            asyncio.run(_run(settings, environ, secrets, listener))
     except DatabaseError as error:
         print(f"agent-server: {error}", file=sys.stderr)
         return EXIT_CORRUPT if error.code == "database_corrupt" else EXIT_TROUBLE
@@ -61,10 +64,11 @@ def serve(environ: Mapping[str, str]) -> int:
     return 0
 
 
-async def _run(settings: Settings, environ: Mapping[str, str], listener: socket.socket) -> None:
+async def _run(settings: Settings, environ: Mapping[str, str], secrets: Secrets, listener: socket.socket) -> None:
     for warning in (*start_warnings(settings, environ), *clock_warnings(datetime.now(UTC))):
         log.warning("%s", warning)
-    container = Container(settings=settings, environ=environ, address=listener.getsockname()[:2])
+    address = listener.getsockname()[:2]
+    container = Container(settings=settings, environ=environ, secrets=secrets, address=address)
     core, app = container.core(), container.app()
     stop = _stop_on_signals(core)
     runner = web.AppRunner(app, access_log_class=AccessLog, keepalive_timeout=KEEPALIVE, shutdown_timeout=LAST_REQUESTS)
@@ -135,6 +139,7 @@ def _make_directories(settings: Settings) -> None:
         ("AGENT_LOGS_DIR", settings.logs_dir),
         ("REPOS_DIR", settings.repos_dir),
         ("WORKTREES_DIR", settings.worktrees_dir),
+        ("AGENT_CLIENT_FILES_DIR", settings.client_files_dir),
     ):
         with _told(f"{variable}: the directory {directory} cannot be made"):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -50,6 +50,15 @@ def whole(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
+def share(text: str) -> float:
+    """A part of a whole: 0.9 or 90%."""
+    found = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)(%?)", text)
+    part = float(found[1]) / (100 if found[2] else 1) if found else 0.0
+    if not 0 < part <= 1:
+        raise ValueError("must be a share like 0.9 or 90%, above 0 and at most 1")
+    return part
+
+
 def choice(*choices: str) -> Callable[[str], str]:
     """Make a parser that takes one of these words."""
 

@@ -14,19 +14,11 @@ from typing import Any, Literal
 import attrs
 from attrs import frozen
 
-from agent_adapters.claude import credential_warnings
+from agent_adapters.command import CommandTemplate, parse_template
+from agent_core.domain.client_settings import PermissionMode, RepoTrust
 from agent_http import setting_values as values
 
 SHORT_SECRET = 16
-_OTHERS_SECRETS = (
-    "ANTHROPIC_API_KEY",
-    "ANTHROPIC_AUTH_TOKEN",
-    "CLAUDE_CODE_OAUTH_TOKEN",
-    "GH_TOKEN",
-    "GITHUB_TOKEN",
-    "GH_ENTERPRISE_TOKEN",
-    "GITHUB_ENTERPRISE_TOKEN",
-)
 
 
 class SettingsError(Exception):
@@ -65,6 +57,12 @@ class Settings:
     logs_dir: Path = _setting(
         "AGENT_LOGS_DIR", "$AGENT_HOME/logs", "The server's log, and one log per job in `jobs/`", values.path
     )
+    client_files_dir: Path = _setting(
+        "AGENT_CLIENT_FILES_DIR",
+        "$AGENT_HOME/files",
+        "What clients' `workspace.files` are copied from: a directory per client, named as its repository here",
+        values.path,
+    )
     webhook_secret: str | None = _setting(
         "WEBHOOK_SECRET",
         "",
@@ -100,8 +98,20 @@ class Settings:
     code_agent: str = _setting(
         "AGENT_CODE_AGENT",
         "claude",
-        "The agent: `claude`, or the scripted `rehearsal`",
-        values.choice("claude", "rehearsal"),
+        "The agent: `claude`, the scripted `rehearsal`, or another program by `command`",
+        values.choice("claude", "rehearsal", "command"),
+    )
+    command: CommandTemplate | None = _setting(
+        "AGENT_COMMAND",
+        "",
+        "The other program's command line, quoted as for a shell, with {prompt_file}, {worktree} and {session}",
+        values.optional(parse_template),
+    )
+    command_resume: CommandTemplate | None = _setting(
+        "AGENT_COMMAND_RESUME",
+        "",
+        "The same to go on in a session; without it every run begins anew",
+        values.optional(parse_template),
     )
     pr_host: str = _setting(
         "AGENT_PR_HOST",
@@ -118,7 +128,7 @@ class Settings:
         "AGENT_PERMISSION_MODE",
         "acceptEdits",
         "The claude CLI's permission mode; `bypassPermissions` lets the agent do whatever your user may",
-        values.choice("acceptEdits", "auto", "bypassPermissions", "default", "dontAsk", "plan"),
+        values.choice(*PermissionMode),
     )
     allowed_tools: str = _setting(
         "AGENT_ALLOWED_TOOLS", "Bash", "Tools the agent uses without asking, separated by commas", values.line
@@ -128,7 +138,7 @@ class Settings:
         "instructions",
         "What of a repository counts: `instructions` (its CLAUDE.md or AGENTS.md), `full` (its hooks, MCP servers and "
         "settings too), `none`",
-        values.choice("instructions", "full", "none"),
+        values.choice(*RepoTrust),
     )
     model: str | None = _setting(
         "AGENT_MODEL", "", "The agent's model; the CLI's own default without it", values.optional(values.line)
@@ -141,6 +151,12 @@ class Settings:
     )
     pass_env: tuple[str, ...] = _setting(
         "AGENT_PASS_ENV", "", "Names of more variables that the agent gets, separated by commas", values.words
+    )
+    limit_reserve: float | None = _setting(
+        "AGENT_LIMIT_RESERVE",
+        "",
+        "When so much of a limit of the subscription is used (like 90%), only jobs of priority 1 and more start",
+        values.optional(values.share),
     )
     min_free_disk: int = _setting(
         "AGENT_MIN_FREE_DISK", "2GiB", "With less free space than that no job is taken or started", values.size
@@ -221,6 +237,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             found[option.name] = _value(option, environ)
         except ValueError as error:
             problems.append(str(error))
+    if found.get("code_agent") == "command" and "command" in found and found["command"] is None:
+        problems.append("AGENT_COMMAND: is not set, but AGENT_CODE_AGENT is command")
     secret, host = found.get("api_secret"), found.get("host")
     if secret and host and len(secret) < SHORT_SECRET and not _is_loopback(host):
         problems.append(
@@ -238,27 +256,6 @@ def read_database_path(environ: Mapping[str, str]) -> Path:
     except ValueError as error:
         raise SettingsError([str(error)]) from None
     return path
-
-
-def known_secrets(settings: Settings, environ: Mapping[str, str]) -> Sequence[str]:
-    """Return every secret value there is: none of them may be in a log, a message or a callback."""
-    own = (settings.api_secret, settings.webhook_secret, settings.webhook_secret_old)
-    return [value for value in (*own, *map(environ.get, _OTHERS_SECRETS)) if value]
-
-
-def start_warnings(settings: Settings, environ: Mapping[str, str]) -> Sequence[str]:
-    """Say what is allowed but probably not meant."""
-    found = []
-    if len(settings.api_secret) < SHORT_SECRET:
-        found.append(f"AGENT_API_SECRET is shorter than {SHORT_SECRET} characters: it can be guessed")
-    if settings.webhook_secret is None:
-        found.append("WEBHOOK_SECRET is not set: callbacks are sent without a signature")
-    if settings.permission_mode == "bypassPermissions":
-        found.append("AGENT_PERMISSION_MODE is bypassPermissions: the agent may do whatever this user may")
-    found += credential_warnings(environ, settings.pass_env)
-    if not settings.on_loopback:
-        found.append(f"AGENT_HOST is {settings.host}: whoever reaches it and has the token can run code here")
-    return found
 
 
 def configuration_table() -> str:

@@ -1,20 +1,18 @@
 """The routes about the server: its health, its queue, its repositories."""
 
-import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from msgspec import UNSET, UnsetType
 
 from agent_core.app import AgentCore
 from agent_core.domain import holds
-from agent_core.domain.errors import InvalidValue
 from agent_core.use_cases.views import HealthView, duration_text
 from agent_http.route import Route
 from agent_http.schema import (
     Claude,
     Health,
     Hold,
+    Limits,
     Queue,
     QueuedItem,
     QueueNumbers,
@@ -22,10 +20,10 @@ from agent_http.schema import (
     RunningItem,
     Synced,
     SyncedItem,
+    Window,
     fill,
 )
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 NO_REASON = QueuePause()
 
 
@@ -35,7 +33,11 @@ def system_routes(core: AgentCore) -> Sequence[Route]:
     async def health() -> Health:
         view = await core.status.health()
         return Health(
-            status=_word(view), queue=fill(QueueNumbers, view), claude=fill(Claude, view.agent), hold=_hold(view.hold)
+            status=_word(view),
+            queue=fill(QueueNumbers, view),
+            claude=fill(Claude, view.agent),
+            hold=_hold(view.hold),
+            limits=Limits(windows=[fill(Window, window) for window in view.windows]) if view.windows else UNSET,
         )
 
     async def queue() -> Queue:
@@ -48,8 +50,7 @@ def system_routes(core: AgentCore) -> Sequence[Route]:
         return Queue(running=running, queued=queued, max_concurrent=view.max_concurrent, hold=_hold(view.hold))
 
     async def pause(body: QueuePause = NO_REASON) -> Queue:
-        until = None if body.until is None else _time("until", body.until)
-        await core.pause("Paused by hand" if body.reason is None else body.reason, until)
+        await core.pause("Paused by hand" if body.reason is None else body.reason, body.until)
         return await queue()
 
     async def resume() -> Queue:
@@ -68,19 +69,11 @@ def system_routes(core: AgentCore) -> Sequence[Route]:
     ]
 
 
-def _time(field: str, text: str) -> datetime:
-    try:
-        if _TIME.fullmatch(text):
-            return datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError):
-        pass
-    raise InvalidValue(field, "must be a time like 2025-01-07T12:00:00Z")
-
-
 def _word(view: HealthView) -> str:
     if view.draining:
         return "draining"
-    return "ok" if view.hold is None and view.agent.authenticated else "degraded"
+    held = view.hold is not None and view.hold.blocks(holds.HIGH_PRIORITY)
+    return "degraded" if held or not view.agent.authenticated else "ok"
 
 
 def _hold(hold: holds.Hold | None) -> Hold | UnsetType:

@@ -3,12 +3,22 @@
 import asyncio
 from typing import Protocol
 
-from attrs import evolve
+from attrs import evolve, field, frozen
 
 from agent_core.domain.client import Repository
 from agent_core.ports import PRHost, PullRequestOrder
 
 REPOSITORY = Repository(org="Acme", name="site", directory="site")
+
+
+@frozen(kw_only=True)
+class Beside:
+    """What an open pull request has beside its text."""
+
+    draft: bool = False
+    labels: set[str] = field(factory=set)
+    reviewers: set[str] = field(factory=set)
+    """Whose review is asked for: logins, and teams as `org/team`."""
 
 
 class PRHostBench(Protocol):
@@ -22,6 +32,10 @@ class PRHostBench(Protocol):
 
     def texts(self) -> list[tuple[str, str]]:
         """Return title and body of each open pull request, oldest first."""
+        ...
+
+    def beside(self) -> list[Beside]:
+        """Return what each open pull request has beside its text, oldest first."""
         ...
 
     def close(self, number: int) -> None:
@@ -67,6 +81,31 @@ class PRHostContract:
         title, body = "--body `id` $(id) @everyone \"'✓", "-F x=@/etc/passwd\n\n<b>&amp;</b> \\n {org} %s\ttab"
         await bench.host.open(evolve(bench.order(), title=title, body=body))
         assert bench.texts() == [(title, body)]
+
+    async def test_a_draft_is_opened_with_labels_and_reviewers(self, bench: PRHostBench) -> None:
+        order = evolve(bench.order(), draft=True, labels=("bot", "a b/c ✓"), reviewers=("octocat", "Acme/web"))
+        opened = await bench.host.open(order)
+        assert opened.warnings == ()
+        assert bench.beside() == [
+            Beside(draft=True, labels={"bot", "a b/c ✓"}, reviewers={"octocat", "Acme/web"}),
+        ]
+        assert await bench.host.open(order) == opened
+
+    async def test_without_them_it_is_an_ordinary_one(self, bench: PRHostBench) -> None:
+        await bench.host.open(bench.order())
+        assert bench.beside() == [Beside()]
+
+    async def test_the_open_one_gets_more_labels_and_stays_a_draft(self, bench: PRHostBench) -> None:
+        await bench.host.open(evolve(bench.order(), draft=True, labels=("a",)))
+        await bench.host.open(evolve(bench.order(), title="Other", labels=("b", "a")))
+        assert bench.beside() == [Beside(draft=True, labels={"a", "b"})]
+        assert bench.texts() == [("T", "B")]
+
+    async def test_the_open_ones_reviewers_are_asked_only_where_nobody_was(self, bench: PRHostBench) -> None:
+        await bench.host.open(bench.order())
+        await bench.host.open(evolve(bench.order(), reviewers=("octocat",)))
+        await bench.host.open(evolve(bench.order(), reviewers=("hubot", "Acme/web")))
+        assert bench.beside() == [Beside(reviewers={"octocat"})]
 
     async def test_a_cancelled_call_is_repaired_by_the_next(self, bench: PRHostBench) -> None:
         for steps in range(6):

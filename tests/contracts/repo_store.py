@@ -10,7 +10,7 @@ import pytest
 from agent_core.domain.client import Repository
 from agent_core.domain.errors import RepoStoreError, WorldError
 from agent_core.domain.publish_policy import FileChange
-from agent_core.ports import RepoStore, Worktree
+from agent_core.ports import RepoStore, WorkReader, Worktree
 
 ACME = Repository(org="acme", name="shop", directory="shop")
 NOON = datetime(2025, 1, 7, 12, tzinfo=UTC)
@@ -28,9 +28,10 @@ def refuse(changes: Sequence[FileChange]) -> None:
 
 
 class RepoStage(Protocol):
-    """A store, and a hand on its origins and worktrees. All files are text."""
+    """A store with a reader of its work, and a hand on its origins and worktrees. All files are text."""
 
     store: RepoStore
+    reader: WorkReader
 
     def make_origin(self, files: Mapping[str, str], default_branch: str = "main") -> None:
         """Make the origin of ACME; without files it is empty."""
@@ -213,6 +214,7 @@ class RepoStoreContract:
         stage.edit(worktree, "dir/b.txt", None)
         published = await store.publish(worktree, "Work", NOON, allow)
         assert (published.commit_sha, published.changed, published.ahead) == (stage.tip("feature/x"), True, True)
+        assert published.files_changed == 3
         assert stage.files_at_origin("feature/x") == {"a.txt": "changed\n", "new/c.txt": "three\n"}
         assert stage.tip("main") == worktree.base_sha
 
@@ -233,6 +235,7 @@ class RepoStoreContract:
         worktree = await self.opened(store)
         published = await store.publish(worktree, "Work", NOON, allow)
         assert (published.commit_sha, published.changed, published.ahead) == (worktree.base_sha, False, False)
+        assert published.files_changed == 0
         assert stage.tip("feature/x") is None
 
     async def test_a_continued_branch_is_ahead_without_changes(self, store: RepoStore, stage: RepoStage) -> None:

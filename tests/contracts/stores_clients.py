@@ -4,12 +4,22 @@ import asyncio
 from typing import Any
 
 import pytest
-from attrs import evolve
+from attrs import evolve, fields
 
+from agent_core.domain.client_settings import (
+    AgentSettings,
+    ClientSettings,
+    DeliverySettings,
+    PermissionMode,
+    QueueSettings,
+    RepoTrust,
+    WorkspaceSettings,
+)
 from agent_core.domain.errors import ClientBusy, ClientExists, UnknownClient, UnknownJob
 from agent_core.domain.job import FINAL_STATES, JobState
+from agent_core.domain.job_options import DeliveryMode
 from agent_core.ports import JobFilter
-from tests.contracts.stores_samples import NOON, TEXTS, Stores, a_callback, a_client, a_job, after, messages
+from tests.contracts.stores_samples import NOON, TEXTS, Stores, a_callback, a_client, a_job, after, ended, messages
 
 FIRST = a_client("first", github_org="Acme", github_repo="Site", os_client_id="os-1", directory="Site")
 TWINS = [
@@ -19,6 +29,39 @@ TWINS = [
     ({"directory": "Site"}, "directory"),
     ({"directory": "site"}, "directory"),
 ]
+
+SETTINGS = ClientSettings(
+    agent=AgentSettings(
+        model="claude",
+        permission_mode=PermissionMode.DONT_ASK,
+        allowed_tools=(),
+        instructions="\n".join(TEXTS),
+        max_turns=0,
+        max_cost_usd=0.1,
+        timeout=1,
+        args=("--flag", *TEXTS),
+        env={"TOKEN": "s3cret", "Zoë": "", **{f"TEXT_{n}": text for n, text in enumerate(TEXTS)}},
+        repo_trust=RepoTrust.NONE,
+    ),
+    workspace=WorkspaceSettings(
+        setup=("npm ci", "make"),
+        setup_timeout=1,
+        files=(".env",),
+        directory="apps/web",
+        checks=("make check",),
+        checks_timeout=2,
+        check_retries=0,
+    ),
+    delivery=DeliverySettings(
+        mode=DeliveryMode.PATCH,
+        labels=("agent", "東京"),
+        reviewers=("zoe", "Acme/team"),
+        body_template="",
+        commit_prefix="[agent] ",
+        protected_paths=("*.lock",),
+    ),
+    queue=QueueSettings(max_concurrent=3, share=7),
+)
 
 
 class ClientRepoContract:
@@ -123,12 +166,25 @@ class ClientRepoContract:
         assert await stores.clients.get("client-1") == changed
         assert await stores.clients.find("Acme", "repo-client-1") is None
 
+    async def test_every_setting_of_a_client_is_kept(self, stores: Stores) -> None:
+        for group in (getattr(SETTINGS, field.name) for field in fields(ClientSettings)):
+            plain = type(group)()
+            assert not [f.name for f in fields(type(group)) if getattr(group, f.name) == getattr(plain, f.name)]
+        await stores.clients.add(a_client(settings=SETTINGS))
+        await stores.clients.add(a_client("plain"))
+        assert await stores.clients.get("client-1") == a_client(settings=SETTINGS)
+        assert await stores.clients.find("Acme", "repo-client-1") == a_client(settings=SETTINGS)
+        assert (await stores.clients.get("plain")).settings == ClientSettings()
+        for settings in (evolve(SETTINGS, agent=AgentSettings()), ClientSettings(), SETTINGS):
+            await stores.clients.save(a_client(settings=settings))
+            assert list(await stores.clients.all()) == [a_client(settings=settings), a_client("plain")]
+
     async def test_a_deleted_client_takes_jobs_messages_and_callbacks_with_it(self, stores: Stores) -> None:
         for n in (1, 2):
             await stores.clients.add(a_client(f"client-{n}"))
             job = await stores.jobs.add(a_job(f"job-{n}", f"client-{n}"))
             await stores.messages.append(job.id, messages("said"))
-            await stores.jobs.save(evolve(job, state=JobState.FAILED), a_callback(f"callback-{n}", job.id))
+            await stores.jobs.save(ended(job, JobState.FAILED), a_callback(f"callback-{n}", job.id))
         await stores.clients.delete("client-1")
         with pytest.raises(UnknownClient):
             await stores.clients.get("client-1")

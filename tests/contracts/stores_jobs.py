@@ -1,15 +1,17 @@
 """What every `JobRepo` promises."""
 
 import asyncio
+from typing import Any
 
 import pytest
-from attrs import evolve
+from attrs import evolve, fields
 
 from agent_core.domain.errors import StaleJob, UnknownClient, UnknownJob
-from agent_core.domain.job import FINAL_STATES, RUNNING_STATES, Job, JobState, JobStatus
+from agent_core.domain.job import FINAL_STATES, RUNNING_STATES, Job, JobKind, JobState, JobStatus
+from agent_core.domain.job_options import DeliveryMode, JobOptions
 from agent_core.domain.queue_policy import QueueEntry
 from agent_core.ports import JobFilter
-from tests.contracts.stores_samples import NOON, TEXTS, Stores, a_callback, a_client, a_job, after, drop_client
+from tests.contracts.stores_samples import NOON, TEXTS, Stores, a_callback, a_client, a_job, after, drop_client, ended
 
 FULL = a_job(
     "job-full",
@@ -18,6 +20,18 @@ FULL = a_job(
     os_feature_id="e897788c-afc6-4218-be48-703f2955cb0f",
     os_callback_url="https://os.example.com/hook",
     original_job_id="job-0",
+    follow_up_of="job-0",
+    first_job_id="job--1",
+    kind=JobKind.PUBLISH,
+    options=JobOptions(
+        model="opus",
+        max_turns=0,
+        max_cost_usd=0.5,
+        timeout=60,
+        delivery_mode=DeliveryMode.BRANCH,
+        expect_changes=False,
+        notify_held=True,
+    ),
     priority=-3,
     not_before=after(60),
     state=JobState.PUBLISHING,
@@ -25,8 +39,13 @@ FULL = a_job(
     completed_at=after(2),
     crashes=2,
     pid=4711,
+    worktree_name="job--1",
     worktree_path="/srv/work trees/Zoë",
+    setup_at=after(1.001),
     session_id="0b0f3a4e-0000-4000-8000-000000000000",
+    agent_started_at=after(1.5),
+    agent_ms=2**40,
+    run_ms=1,
     agent_finished_at=after(1.999),
     exit_code=-9,
     model="claude",
@@ -36,11 +55,15 @@ FULL = a_job(
     cost_usd=0.1234567,
     duration_ms=123456789,
     result_text="",
+    check_rounds=2,
+    check_output="\n".join(TEXTS),
+    checks_passed_at=after(1.998),
     commit_sha="a" * 40,
     pr_url="https://github.com/Acme/repo/pull/1",
     pr_number=1,
     files_changed=0,
     kept_ref="refs/agent/kept/job-full",
+    held_until=after(3600),
     error="It failed:\n  'no' 💥",
     error_code="agent_failed",
 )
@@ -54,6 +77,7 @@ async def added(stores: Stores, *jobs: Job) -> list[Job]:
 
 class JobRepoContract:
     async def test_an_added_job_is_given_back_with_every_field(self, stores: Stores) -> None:
+        assert {f.name for f in fields(Job) if getattr(FULL, f.name) == f.default} == {"seq", "revision"}
         [small, full] = await added(stores, a_job(), FULL)
         assert small == evolve(a_job(), seq=small.seq)
         assert full == evolve(FULL, seq=full.seq)
@@ -149,7 +173,7 @@ class JobRepoContract:
 
     async def test_the_callback_is_stored_with_the_job(self, stores: Stores) -> None:
         [job] = await added(stores, a_job())
-        await stores.jobs.save(evolve(job, state=JobState.CANCELLED), a_callback())
+        await stores.jobs.save(ended(job, JobState.CANCELLED), a_callback())
         assert list(await stores.outbox.of_job(job.id)) == [a_callback()]
 
     async def test_a_page_is_newest_first_and_tells_the_total(self, stores: Stores) -> None:
@@ -206,7 +230,8 @@ class JobRepoContract:
         assert [entry.id for entry in queue.running] == [job.id for job in jobs if job.state.holds_a_slot]
 
     async def test_a_queue_entry_has_all_that_the_policy_needs(self, stores: Stores) -> None:
-        [job] = await added(stores, a_job(priority=5, not_before=after(7)))
+        facts: dict[str, Any] = {"crashes": 2, "worktree_path": "/srv/it", "agent_started_at": after(1)}
+        [job] = await added(stores, a_job(priority=5, not_before=after(7), follow_up_of="job-0", **facts))
         entry = QueueEntry(
             id=job.id,
             client_id="client-1",
@@ -214,11 +239,24 @@ class JobRepoContract:
             seq=job.seq,
             priority=5,
             not_before=after(7),
+            follow_up_of="job-0",
+            crashes=2,
+            worktree_path="/srv/it",
+            agent_started_at=after(1),
         )
         assert list((await stores.jobs.queue()).queued) == [entry]
         await stores.jobs.save(evolve(job, state=JobState.PREPARING, not_before=None))
         queue = await stores.jobs.queue()
         assert (list(queue.queued), list(queue.running)) == ([], [evolve(entry, not_before=None)])
+
+    async def test_a_chain_is_its_first_job_and_those_that_name_it_oldest_first(self, stores: Stores) -> None:
+        firsts = {"root": None, "other": None, "second": "root", "of-other": "other", "third": "root", "lone": "gone"}
+        jobs = await added(stores, *(a_job(job_id, first_job_id=first) for job_id, first in firsts.items()))
+        await stores.jobs.save(ended(jobs[2]))
+        for chain_id, ids in [("root", ["root", "second", "third"]), ("second", ["second"]), ("gone", ["lone"])]:
+            found = await stores.jobs.chain(chain_id)
+            assert list(found) == [await stores.jobs.get(job_id) for job_id in ids]
+        assert not await stores.jobs.chain("nothing")
 
     async def test_a_job_that_is_queued_again_has_its_old_place(self, stores: Stores) -> None:
         [first, second] = await added(stores, a_job("job-1"), a_job("job-2"))
@@ -229,7 +267,7 @@ class JobRepoContract:
     async def test_jobs_are_counted_by_state_and_client(self, stores: Stores) -> None:
         states = [JobState.QUEUED, JobState.QUEUED, JobState.WORKING, JobState.COMPLETED]
         jobs = await added(stores, *(a_job(f"job-{n}", f"client-{n % 2}", state=s) for n, s in enumerate(states)))
-        await stores.jobs.save(evolve(jobs[0], state=JobState.COMPLETED))
+        await stores.jobs.save(ended(jobs[0]))
         await stores.jobs.save(evolve(jobs[2], title="no change of state"))
 
         async def counts(client_id: str | None = None) -> dict[JobState, int]:

@@ -10,7 +10,7 @@ from agent_core.domain.client import Client
 from agent_core.domain.delivery import Delivery
 from agent_core.domain.holds import Hold, HoldKind
 from agent_core.domain.job import FINAL_STATES, Job, JobMessage, JobState, MessageType
-from agent_core.ports import Answers, ClientRepo, HoldRepo, JobRepo, MessageLog, Outbox, Retention
+from agent_core.ports import Answers, ClientRepo, HoldRepo, JobRepo, Ledger, MessageLog, Outbox, Retention
 
 NOON = datetime(2025, 1, 7, 12, 0, 0, 123000, tzinfo=UTC)
 TEXTS = [
@@ -36,13 +36,14 @@ class Stores:
     holds: HoldRepo
     answers: Answers
     old_messages: Retention
+    ledger: Ledger
 
 
 async def drop_client(stores: Stores, client_id: str = "client-1") -> None:
     """Cancel the client's jobs and delete it."""
     for job in await stores.jobs.in_states(set(JobState) - FINAL_STATES):
         if job.client_id == client_id:
-            await stores.jobs.save(evolve(job, state=JobState.CANCELLED))
+            await stores.jobs.save(ended(job, JobState.CANCELLED))
     await stores.clients.delete(client_id)
 
 
@@ -68,6 +69,11 @@ def a_client(id: str = "client-1", **given: Any) -> Client:  # noqa: A002  named
 def a_job(id: str = "job-1", client_id: str = "client-1", **given: Any) -> Job:  # noqa: A002  named as the field is
     facts: dict[str, Any] = {"prompt": "Do it", "branch_name": f"feature/{id}", "created_at": NOON, "updated_at": NOON}
     return Job(id=id, client_id=client_id, **facts | given)
+
+
+def ended(job: Job, state: JobState = JobState.COMPLETED, **given: Any) -> Job:
+    facts: dict[str, Any] = {"state": state, "completed_at": NOON}
+    return evolve(job, **facts | given)
 
 
 def a_callback(id: str = "callback-1", job_id: str = "job-1", **given: Any) -> Delivery:  # noqa: A002  named as the field is

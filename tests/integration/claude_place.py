@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -27,7 +28,7 @@ class Place:
         self.config.mkdir(parents=True)
         self.environ = {"PATH": os.environ["PATH"], "HOME": str(folder / "home")}
 
-    def agent(self, *, environ: dict[str, str] | None = None, **options: Any) -> ClaudeCodeAgent:
+    def agent(self, *, environ: Mapping[str, str] | None = None, **options: Any) -> ClaudeCodeAgent:
         return ClaudeCodeAgent({**self.environ, **(environ or {})}, **{"command": (str(STANDIN),), **options})
 
     def program(self, script: str) -> Path:
@@ -37,19 +38,19 @@ class Place:
         path.chmod(0o755)
         return path
 
-    def task(self, prompt: str, session_id: str | None = None, *, resume: bool = False) -> AgentTask:
+    def task(self, prompt: str, session_id: str | None = None, **fields: Any) -> AgentTask:
         return AgentTask(
             job_id=str(uuid4()),
             prompt=prompt,
             worktree=self.worktree,
             session_id=session_id or str(uuid4()),
-            resume=resume,
+            **fields,
         )
 
-    async def dump(self, agent: ClaudeCodeAgent, prompt: str = "") -> dict[str, Any]:
+    async def dump(self, agent: ClaudeCodeAgent, prompt: str = "", **fields: Any) -> dict[str, Any]:
         """Run the agent, and tell what the CLI got to see."""
         path = self.folder / "dump.json"
-        events = await played(agent, self.task(f"{prompt}[[play:dump path={path}]]"))
+        events = await played(agent, self.task(f"{prompt}[[play:dump path={path}]]", **fields))
         assert ending(events).ending is Ending.FINISHED, events
         facts: dict[str, Any] = json.loads(path.read_text())
         return facts

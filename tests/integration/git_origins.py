@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from agent_adapters.git import GitRepoStore
+from agent_adapters.git import GitRepoStore, GitWorkReader
 from agent_core.domain.client import Repository
 from agent_core.ports import Worktree
 from tests.contracts.repo_store import ACME
@@ -41,6 +41,11 @@ class GitStage:
             environ={**self.environ, **environ},
             sleep=no_sleep,
         )
+
+    @property
+    def reader(self) -> GitWorkReader:
+        """A reader over the clones of the store that is used now."""
+        return GitWorkReader(self.store.clones)
 
     @property
     def origin(self) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent_adapters.claude.instructions import read_instructions
-from agent_adapters.claude.scratch import make_scratch, remove_scratch, write_instructions
+from agent_adapters.processes import scratch_directory, write_private
 
 
 @pytest.fixture
@@ -55,10 +55,26 @@ def test_endless_instructions_are_cut_and_say_so(worktree: Path) -> None:
     assert "CLAUDE.md is longer" in text
 
 
-def test_the_copy_is_private_and_goes_away(tmp_path: Path) -> None:
-    scratch = make_scratch(tmp_path / "parent")
-    path = write_instructions(scratch, "text")
-    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    assert path.read_text() == "text"
-    remove_scratch(scratch)
-    assert not path.parent.exists()
+def test_a_directorys_instructions_come_after_the_repositorys(worktree: Path) -> None:
+    (worktree / "packages" / "app").mkdir(parents=True)
+    (worktree / "CLAUDE.md").write_text("Use tabs.")
+    (worktree / "packages" / "app" / "AGENTS.md").write_text("Use spaces.")
+    assert read_instructions(worktree, "packages/app") == "Use tabs.\n\nUse spaces."
+    (worktree / "CLAUDE.md").unlink()
+    assert read_instructions(worktree, "packages/app") == "Use spaces."
+
+
+def test_a_directory_that_leads_out_of_the_worktree_has_no_instructions(worktree: Path, tmp_path: Path) -> None:
+    (tmp_path / "CLAUDE.md").write_text("the server's")
+    (worktree / "out").symlink_to(tmp_path)
+    assert read_instructions(worktree, "out") is None
+    assert read_instructions(worktree, "missing") is None
+
+
+async def test_the_copy_is_private_and_goes_away(tmp_path: Path) -> None:
+    async with scratch_directory(tmp_path / "parent") as scratch:
+        write_private(scratch / "text", b"text")
+        assert stat.S_IMODE(scratch.stat().st_mode) == 0o700
+        assert stat.S_IMODE((scratch / "text").stat().st_mode) == 0o600
+        assert (scratch / "text").read_text() == "text"
+    assert not scratch.exists()

@@ -49,6 +49,14 @@ async def test_output_status_and_input_are_carried(git: Git) -> None:
     assert outcome.err == "caf�"
 
 
+async def test_a_command_that_says_more_than_is_wanted_is_ended(git: Git) -> None:
+    outcome = await git.run("x", git_dir=NOWHERE, limit=60, env=shell("exec yes"), most=100_000)
+    assert (outcome.cut, outcome.ok) == (True, False)
+    assert len(outcome.out) < 1_000_000
+    outcome = await git.run("x", git_dir=NOWHERE, limit=60, env=shell("printf 12345"), most=5)
+    assert (outcome.cut, outcome.ok, outcome.out) == (False, True, b"12345")
+
+
 async def test_secrets_and_variables_that_lead_git_elsewhere_are_left_out() -> None:
     environ = {
         "PATH": os.environ["PATH"],

@@ -4,47 +4,19 @@ import asyncio
 import os
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from agent_adapters.github import GhPRHost
-from agent_core.domain.client import Repository
 from agent_core.domain.errors import PRHostError
-from agent_core.ports import PullRequestOrder
-from fakes.gh_standin import PROGRAM, GhStandin
+from fakes.gh_standin import GhStandin
 from tests.contracts.pr_host import PRHostContract
-
-SHA = "a" * 40
-SECRETS = {"AGENT_API_SECRET": "s3cret", "WEBHOOK_SECRET": "s3cret", "GH_DEBUG": "api", "GH_REPO": "else/where"}
-
-
-class Bench:
-    def __init__(self, config_dir: Path, **limits: float) -> None:
-        self.gh = GhStandin(config_dir)
-        self.waits: list[float] = []
-        environ = {"PATH": os.environ["PATH"], "GH_TOKEN": "t", **SECRETS, **self.gh.environ}
-        options: dict[str, Any] = {"call_limit": 20.0, **limits}
-        self.host = GhPRHost(str(PROGRAM), environ=environ, sleep=self._sleep, **options)
-
-    async def _sleep(self, seconds: float) -> None:
-        self.waits.append(seconds)
-        await asyncio.sleep(0)
-
-    def order(self, head: str = "job/1", base: str = "main", org: str = "Acme") -> PullRequestOrder:
-        repository = Repository(org=org, name="site", directory="site")
-        return PullRequestOrder(repository=repository, head=head, head_sha=SHA, base=base, title="T", body="B")
-
-    def texts(self) -> list[tuple[str, str]]:
-        return [(pull["title"], pull["body"]) for pull in self.gh.pulls if pull["state"] == "open"]
-
-    def close(self, number: int) -> None:
-        self.gh.close(number)
+from tests.integration.gh_place import SECRETS, SHA, GhBench
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
+def bench(tmp_path: Path) -> GhBench:
+    return GhBench(tmp_path)
 
 
 def until_called(gh: GhStandin) -> None:
@@ -53,7 +25,7 @@ def until_called(gh: GhStandin) -> None:
         time.sleep(0.02)
 
 
-async def refused(bench: Bench) -> PRHostError:
+async def refused(bench: GhBench) -> PRHostError:
     with pytest.raises(PRHostError) as caught:
         await bench.host.open(bench.order())
     return caught.value
@@ -63,7 +35,7 @@ class TestGhPRHost(PRHostContract):
     pass
 
 
-async def test_gh_runs_outside_any_repository_and_without_the_servers_secrets(bench: Bench) -> None:
+async def test_gh_runs_outside_any_repository_and_without_the_servers_secrets(bench: GhBench) -> None:
     await bench.host.open(bench.order())
     (call,) = bench.gh.calls
     assert call["cwd"] == "/"
@@ -73,7 +45,7 @@ async def test_gh_runs_outside_any_repository_and_without_the_servers_secrets(be
     assert call["input"] == {"title": "T", "body": "B", "head": "job/1", "base": "main"}
 
 
-async def test_the_true_count_of_a_found_pull_request_is_read_from_itself(bench: Bench) -> None:
+async def test_the_true_count_of_a_found_pull_request_is_read_from_itself(bench: GhBench) -> None:
     bench.gh.configure(changed_files=250)
     await bench.host.open(bench.order())
     assert (await bench.host.open(bench.order())).files_changed == 250
@@ -81,14 +53,14 @@ async def test_the_true_count_of_a_found_pull_request_is_read_from_itself(bench:
 
 
 @pytest.mark.parametrize("fault", ["drop", "truncate", "killed", "bad_gateway", "html", "rate_limit", "exists"])
-async def test_a_create_that_failed_without_effect_is_tried_again(bench: Bench, fault: str) -> None:
+async def test_a_create_that_failed_without_effect_is_tried_again(bench: GhBench, fault: str) -> None:
     bench.gh.fail(fault, on="create")
     assert (await bench.host.open(bench.order())).number == 1
     assert len(bench.texts()) == 1
 
 
 @pytest.mark.parametrize("fault", ["drop_after", "truncate_after", "killed_after", "bad_gateway_after", "html_after"])
-async def test_a_create_whose_answer_was_lost_is_found_and_not_repeated(bench: Bench, fault: str) -> None:
+async def test_a_create_whose_answer_was_lost_is_found_and_not_repeated(bench: GhBench, fault: str) -> None:
     bench.gh.fail(fault, on="create")
     assert (await bench.host.open(bench.order())).number == 1
     assert bench.waits == []
@@ -97,7 +69,7 @@ async def test_a_create_whose_answer_was_lost_is_found_and_not_repeated(bench: B
 
 @pytest.mark.parametrize("fault", ["hang", "hang_after"])
 async def test_a_gh_that_hangs_is_ended_and_its_request_looked_for(tmp_path: Path, fault: str) -> None:
-    bench = Bench(tmp_path, call_limit=1.0)
+    bench = GhBench(tmp_path, call_limit=1.0)
     bench.gh.fail(fault, on="create")
     assert (await bench.host.open(bench.order())).number == 1
     assert len(bench.texts()) == 1
@@ -105,7 +77,7 @@ async def test_a_gh_that_hangs_is_ended_and_its_request_looked_for(tmp_path: Pat
         os.kill(bench.gh.calls[0]["pid"], 0)
 
 
-async def test_a_lost_race_gives_the_winners_pull_request(bench: Bench) -> None:
+async def test_a_lost_race_gives_the_winners_pull_request(bench: GhBench) -> None:
     await bench.host.open(bench.order())
     bench.gh.fail("exists", on="create")
     assert (await bench.host.open(bench.order())).number == 1
@@ -113,26 +85,26 @@ async def test_a_lost_race_gives_the_winners_pull_request(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("on", ["list", "read"])
-async def test_a_look_that_failed_is_tried_again_and_opens_no_second_one(bench: Bench, on: str) -> None:
+async def test_a_look_that_failed_is_tried_again_and_opens_no_second_one(bench: GhBench, on: str) -> None:
     await bench.host.open(bench.order())
     bench.gh.fail("bad_gateway", on=on)
     assert (await bench.host.open(bench.order())).number == 1
     assert len(bench.texts()) == 1
 
 
-async def test_a_refusal_is_final_only_when_nothing_was_found_for_sure(bench: Bench) -> None:
+async def test_a_refusal_is_final_only_when_nothing_was_found_for_sure(bench: GhBench) -> None:
     bench.gh.fail("too_long", on="create")
     bench.gh.fail("bad_gateway", on="list")
     assert (await bench.host.open(bench.order())).number == 1
 
 
-async def test_a_retry_after_is_honoured(bench: Bench) -> None:
+async def test_a_retry_after_is_honoured(bench: GhBench) -> None:
     bench.gh.fail("rate_limit", on="create")
     await bench.host.open(bench.order())
     assert bench.waits == [7.0]
 
 
-async def test_a_head_that_is_not_visible_yet_is_waited_for_but_not_for_ever(bench: Bench) -> None:
+async def test_a_head_that_is_not_visible_yet_is_waited_for_but_not_for_ever(bench: GhBench) -> None:
     bench.gh.fail("head_invalid", "head_invalid", on="create")
     assert (await bench.host.open(bench.order())).number == 1
     bench.gh.fail(*["head_invalid"] * 20, on="create")
@@ -142,7 +114,7 @@ async def test_a_head_that_is_not_visible_yet_is_waited_for_but_not_for_ever(ben
     assert 30 < sum(bench.waits) <= 63
 
 
-async def test_trouble_that_does_not_pass_ends_within_five_minutes(bench: Bench) -> None:
+async def test_trouble_that_does_not_pass_ends_within_five_minutes(bench: GhBench) -> None:
     bench.gh.fail(*["bad_gateway"] * 60)
     error = await refused(bench)
     assert error.code == "pull_request_failed"
@@ -153,7 +125,7 @@ async def test_trouble_that_does_not_pass_ends_within_five_minutes(bench: Bench)
 
 
 @pytest.mark.parametrize("fault", ["logged_out", "unauthorized"])
-async def test_a_lost_login_is_told_at_once(bench: Bench, fault: str) -> None:
+async def test_a_lost_login_is_told_at_once(bench: GhBench, fault: str) -> None:
     bench.gh.fail(fault)
     error = await refused(bench)
     assert error.code == "pull_request_auth"
@@ -173,7 +145,7 @@ async def test_a_lost_login_is_told_at_once(bench: Bench, fault: str) -> None:
     ],
 )
 async def test_a_refusal_that_will_not_change_is_told_at_once_in_githubs_words(
-    bench: Bench, fault: str, words: str
+    bench: GhBench, fault: str, words: str
 ) -> None:
     bench.gh.fail(fault, on="create")
     error = await refused(bench)
@@ -185,7 +157,7 @@ async def test_a_refusal_that_will_not_change_is_told_at_once_in_githubs_words(
 
 
 @pytest.mark.parametrize("kind", ["absent", "not executable", "not a program"])
-async def test_a_gh_that_cannot_be_started_is_named(tmp_path: Path, bench: Bench, kind: str) -> None:
+async def test_a_gh_that_cannot_be_started_is_named(tmp_path: Path, bench: GhBench, kind: str) -> None:
     program = tmp_path / "gh"
     if kind != "absent":
         program.write_bytes(b"\x00\x01")
@@ -198,7 +170,7 @@ async def test_a_gh_that_cannot_be_started_is_named(tmp_path: Path, bench: Bench
     assert str(program) in str(caught.value)
 
 
-async def test_a_cancelled_call_leaves_no_process(bench: Bench) -> None:
+async def test_a_cancelled_call_leaves_no_process(bench: GhBench) -> None:
     bench.gh.fail("hang")
     task = asyncio.create_task(bench.host.open(bench.order()))
     await asyncio.to_thread(until_called, bench.gh)
@@ -209,7 +181,7 @@ async def test_a_cancelled_call_leaves_no_process(bench: Bench) -> None:
 
 
 async def test_counts_are_not_taken_from_an_older_commit_than_the_pushed_one(tmp_path: Path) -> None:
-    bench = Bench(tmp_path)
+    bench = GhBench(tmp_path)
     bench.gh.configure(heads=["b" * 40, "b" * 40, SHA], changed_files=3)
     assert (await bench.host.open(bench.order())).files_changed == 3
     assert bench.waits == [1.0, 2.0]

@@ -1,8 +1,10 @@
 """The rehearsal agent as a program: the claude CLI's arguments and stream, and a change in the directory."""
 
 import json
+import os
 import signal
 import subprocess
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,11 @@ class Program:
         with self.start(*CLAUDE_ARGUMENTS, *more) as process:
             out, err = process.communicate(prompt, timeout=60)
         return process.returncode, [json.loads(line) for line in out.splitlines()], err
+
+    def login(self) -> tuple[int, Any]:
+        with self.start("auth", "status") as process:
+            status = json.loads(process.communicate(timeout=60)[0])
+        return process.returncode, status
 
     def files(self) -> list[str]:
         return sorted(str(path.relative_to(self.worktree)) for path in self.worktree.rglob("*") if path.is_file())
@@ -119,6 +126,18 @@ def test_sessions_are_refused_as_claude_refuses_them(program: Program) -> None:
     assert "already in use" in program.run("Fix it", "--session-id", session)[2]
 
 
+def test_a_session_is_forgotten_when_nobody_has_used_it_for_a_week(program: Program) -> None:
+    old, young = str(uuid.uuid4()), str(uuid.uuid4())
+    program.run("Fix it", "--session-id", old)
+    program.run("Fix it", "--session-id", young)
+    [folder] = Path(program.env["TMPDIR"]).iterdir()
+    eight_days_ago = time.time() - 8 * 24 * 3600
+    for path in (folder / f"{old}.json", folder / "swept"):
+        os.utime(path, (eight_days_ago, eight_days_ago))
+    assert program.run("Fix it", "--resume", young)[0] == 0
+    assert "No conversation found" in program.run("Fix it", "--resume", old)[2]
+
+
 def test_prompts_may_come_as_json_lines(program: Program) -> None:
     blocks = [{"type": "text", "text": "/fix @it"}]
     lines = [
@@ -128,7 +147,8 @@ def test_prompts_may_come_as_json_lines(program: Program) -> None:
     ]
     code, events, _ = program.run("\n".join(map(json.dumps, lines)), "--input-format", "stream-json")
     assert code == 0
-    assert [event["result"] for event in events if event["type"] == "result"] == ["Rehearsed: Fix it"] * 2
+    results = [event["result"] for event in events if event["type"] == "result"]
+    assert results == ["Rehearsed: Fix it", "Rehearsed: /fix @it"]
 
 
 def test_a_blank_prompt_is_refused(program: Program) -> None:
@@ -142,3 +162,15 @@ def test_version_and_login_are_told(program: Program, arguments: list[str], word
     with program.start(*arguments) as process:
         assert words in process.communicate(timeout=60)[0]
     assert process.returncode == 0
+
+
+def test_a_lost_login_is_told_and_one_that_is_back_can_be_told_from_the_one_before(program: Program) -> None:
+    before = program.login()
+    assert (before[0], before[1]["loggedIn"]) == (0, True)
+    program.run("rehearsal: login lost seconds=0")
+    after = program.login()
+    assert (after[0], after[1]["loggedIn"]) == (0, True)
+    assert after != before
+    program.run("rehearsal: login lost seconds=300")
+    assert program.login()[0] == 1
+    assert program.login()[1]["loggedIn"] is False

@@ -11,7 +11,7 @@ from agent_adapters.rehearsal import LocalPRHost
 from agent_core.domain.client import Repository
 from agent_core.domain.errors import PRHostError
 from agent_core.ports import PullRequest, PullRequestOrder
-from tests.contracts.pr_host import PRHostContract
+from tests.contracts.pr_host import Beside, PRHostContract
 
 STREAM = """commit refs/heads/main
 committer t <t@example.invalid> 1700000000 +0000
@@ -69,6 +69,14 @@ class Bench:
         pulls = [json.loads(path.read_text()) for path in sorted(self.directory.rglob("*.json"))]
         return [(p["title"], p["body"]) for p in pulls if p["state"] == "open"]
 
+    def beside(self) -> list[Beside]:
+        pulls = [json.loads(path.read_text()) for path in sorted(self.directory.rglob("*.json"))]
+        return [
+            Beside(draft=pull["draft"], labels=set(pull["labels"]), reviewers=set(pull["reviewers"]))
+            for pull in pulls
+            if pull["state"] == "open"
+        ]
+
     def close(self, number: int) -> None:
         for path in self.directory.rglob(f"{number}.json"):
             path.write_text(json.dumps({**json.loads(path.read_text()), "state": "closed"}))
@@ -106,3 +114,12 @@ async def test_a_file_that_is_no_pull_request_is_named(bench: Bench) -> None:
     file_of(opened).write_text("{")
     with pytest.raises(PRHostError, match="could not use"):
         await bench.host.open(bench.order())
+
+
+async def test_a_file_of_an_earlier_version_goes_on(bench: Bench) -> None:
+    opened = await bench.host.open(bench.order())
+    kept = json.loads(file_of(opened).read_text())
+    file_of(opened).write_text(json.dumps({k: kept[k] for k in kept if k not in ("draft", "labels", "reviewers")}))
+    await bench.host.open(evolve(bench.order(), draft=True, labels=("a",), reviewers=("octocat",)))
+    again = json.loads(file_of(opened).read_text())
+    assert (again["labels"], again["reviewers"]) == (["a"], ["octocat"])

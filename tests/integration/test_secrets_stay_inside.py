@@ -23,7 +23,7 @@ from agent_core import AgentCore, CoreConfig, Job, JobRequest
 from agent_core.app import utc_now
 from agent_core.domain.errors import PRHostError, RepoStoreError
 from agent_core.domain.job import MessageType
-from agent_core.domain.secrets import REDACTED
+from agent_core.domain.secrets import REDACTED, Secrets
 from agent_core.ports import AgentEnded, AgentSaid
 from agent_http.logs import logging_to
 from fakes.code_agent import REPORT, FakeCodeAgent, Script, failed, finished, not_logged_in, usage_limited
@@ -67,7 +67,7 @@ class Place:
 
     @asynccontextmanager
     async def core(self) -> AsyncIterator[AgentCore]:
-        with logging_to(self.root / "logs", "info", [KNOWN]):
+        with logging_to(self.root / "logs", "info", Secrets([KNOWN])):
             async with Database(self.root / "agent.db") as db:
                 core = make_core(
                     jobs=SqliteJobRepo(db),
@@ -79,7 +79,7 @@ class Place:
                     prs=self.prs,
                     notifier=self.notifier,
                     agent=self.agent,
-                    secrets=[KNOWN],
+                    secrets=Secrets([KNOWN]),
                     config=CoreConfig(message_pause=timedelta(), shutdown_timeout=timedelta()),
                 )
                 async with core:

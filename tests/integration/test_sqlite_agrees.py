@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,16 +15,22 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from agent_adapters.sqlite import Database
 from agent_core.domain.delivery import Attempt, DeliveryState
 from agent_core.domain.errors import AgentServerError
+from agent_core.domain.fair_share import Accounts
 from agent_core.domain.holds import HoldKind
-from agent_core.domain.job import JobMessage, JobState, JobStatus, MessageType
+from agent_core.domain.job import JobKind, JobMessage, JobState, JobStatus, MessageType
+from agent_core.domain.ledger import UsageBy
+from agent_core.domain.limit_windows import LimitWindow
 from agent_core.ports import JobFilter
 from fakes.stores import FakeDatabase
 from tests.contracts.stores_samples import Stores, a_callback, a_client, a_hold, a_job, after, an_answer
+from tests.integration.test_sqlite_records import client_settings, job_options
 from tests.integration.test_sqlite_stores import stores_over as real_stores
 from tests.unit.test_fake_stores import stores_over as fake_stores
 
+DAY = 86400
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 times: st.SearchStrategy[datetime] = st.integers(-5000, 5000).map(lambda ms: after(ms / 1000))
+ends = times | st.integers(-1, 2).map(lambda days: after(days * DAY))
 maybe_time = st.none() | times
 client_ids = st.sampled_from(["client-1", "client-2", "client-3"])
 clients = st.builds(
@@ -37,18 +43,36 @@ clients = st.builds(
     directory=st.sampled_from(["Site", "site", "Acme--Site", "app", "Other--app"]),
     default_branch_known=st.booleans(),
     created_at=times,
+    settings=client_settings,
 )
 job_ids = st.sampled_from([f"job-{n}" for n in range(5)])
-jobs = st.builds(a_job, job_ids, client_ids, prompt=texts, priority=st.integers(-2, 2), not_before=maybe_time)
+maybe_job = st.none() | job_ids
+maybe_name = st.none() | st.sampled_from(["", "opus", "東京"])
+jobs = st.builds(
+    a_job,
+    job_ids,
+    client_ids,
+    prompt=texts,
+    priority=st.integers(-2, 2),
+    not_before=maybe_time,
+    first_job_id=maybe_job,
+    follow_up_of=maybe_job,
+    kind=st.sampled_from(JobKind),
+    options=job_options,
+    os_feature_id=maybe_name,
+)
 changes = st.fixed_dictionaries(
-    {"state": st.sampled_from(JobState)},
+    {"state": st.sampled_from(JobState), "completed_at": ends},
     optional={
         "title": st.none() | texts,
         "error": st.none() | texts,
         "pid": st.none() | st.integers(1, 2**31),
-        "cost_usd": st.none() | st.floats(0, 1e6),
+        "cost_usd": st.none() | st.integers(0, 2**20).map(lambda n: n / 64),  # sums are the same in any order
         "not_before": maybe_time,
-        "completed_at": maybe_time,
+        "model": maybe_name,
+        "agent_ms": st.integers(0, 2**40),
+        "agent_started_at": maybe_time,
+        "worktree_path": maybe_name,
     },
 )
 attempts = st.builds(Attempt, at=times, status=st.none() | st.integers(100, 599), error=st.none() | texts)
@@ -66,6 +90,17 @@ answers = st.none() | st.builds(
 lines = st.builds(JobMessage, type=st.sampled_from(MessageType), content=texts, created_at=times)
 filters = st.builds(JobFilter, statuses=st.frozensets(st.sampled_from(JobStatus)), client_id=st.none() | client_ids)
 holds = st.builds(a_hold, st.sampled_from(HoldKind), reason=texts, since=times, until=maybe_time)
+windows = st.builds(
+    LimitWindow,
+    name=st.sampled_from(["five_hour", "seven_day", ""]),
+    used=st.floats(0, 2),
+    resets_at=maybe_time,
+    as_of=times,
+)
+accounts = st.builds(
+    Accounts, clock=st.floats(0, 1e9), times=st.dictionaries(client_ids, st.floats(0, 1e300), max_size=3)
+)
+maybe_day = st.none() | st.dates(after(-DAY).date(), after(2 * DAY).date())
 few = st.integers(0, 4)
 
 
@@ -156,6 +191,7 @@ class StoresAgree(RuleBasedStateMachine):
             lambda stores: stores.jobs.get(job_id),
             page,
             queue,
+            lambda stores: stores.jobs.chain(job_id),
             lambda stores: stores.jobs.in_states(states),
             lambda stores: stores.jobs.counts(),
             lambda stores: stores.jobs.counts(which.client_id),
@@ -211,6 +247,18 @@ class StoresAgree(RuleBasedStateMachine):
     @rule(kind=st.sampled_from(HoldKind))
     def lift_hold(self, kind: HoldKind) -> None:
         self.agree(lambda stores: stores.holds.lift(kind), lambda stores: stores.holds.all())
+
+    @rule(by=st.sampled_from(UsageBy), since=maybe_day, until=maybe_day)
+    def look_at_usage(self, by: UsageBy, since: date | None, until: date | None) -> None:
+        self.agree(lambda stores: stores.ledger.usage(by), lambda stores: stores.ledger.usage(by, since, until))
+
+    @rule(told=st.lists(windows, max_size=3))
+    def note_windows(self, told: list[LimitWindow]) -> None:
+        self.agree(lambda stores: stores.ledger.note(told), lambda stores: stores.ledger.windows())
+
+    @rule(kept=accounts)
+    def keep_accounts(self, kept: Accounts) -> None:
+        self.agree(lambda stores: stores.ledger.keep(kept), lambda stores: stores.ledger.accounts())
 
 
 TestStoresAgree = StoresAgree.TestCase

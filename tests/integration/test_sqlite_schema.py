@@ -6,11 +6,19 @@ from pathlib import Path
 import pytest
 from attrs import evolve, fields
 
-from agent_adapters.sqlite import Database, DatabaseError, SqliteClientRepo, SqliteJobRepo, SqliteMessageLog
+from agent_adapters.sqlite import (
+    Database,
+    DatabaseError,
+    SqliteClientRepo,
+    SqliteJobRepo,
+    SqliteLedger,
+    SqliteMessageLog,
+)
 from agent_adapters.sqlite.connection import connect
 from agent_adapters.sqlite.migrations import migrate, steps
 from agent_core.domain.job import Job, JobState
-from tests.contracts.stores_samples import NOON, a_callback, a_client, a_job, messages
+from agent_core.domain.ledger import UsageBy
+from tests.contracts.stores_samples import NOON, a_callback, a_client, a_job, ended, messages
 from tests.integration.sqlite_probe import make, query, running
 
 SPECIFIED = {
@@ -51,6 +59,23 @@ async def test_a_job_has_a_column_per_field_and_the_public_status(path: Path) ->
     assert columns(path, "jobs") == {field.name for field in fields(Job)} | {"status"}
 
 
+@pytest.mark.parametrize(
+    ("sql", "plan"),
+    [
+        (SqliteJobRepo._QUEUE, "USING COVERING INDEX jobs_active"),
+        (SqliteJobRepo._IN_ACTIVE_STATES.replace("?", "'[]'"), "USING INDEX jobs_active"),
+        (SqliteJobRepo._CHAIN.replace(":id", "''"), "USING INDEX jobs_first_job_id"),
+        (SqliteLedger._USAGE[UsageBy.DAY].replace("?", "''"), "USING INDEX ledger_key (day>? AND day<?)"),
+    ],
+)
+async def test_no_table_is_read_whole_for_what_is_asked_often(path: Path, sql: str, plan: str) -> None:
+    await make(path)
+    taken = " | ".join(step for *_, step in query(path, f"EXPLAIN QUERY PLAN {sql}"))
+    assert plan in taken
+    assert "SCAN jobs" not in taken
+    assert "SCAN ledger" not in taken
+
+
 async def test_messages_can_be_looked_at_as_specified(path: Path) -> None:
     async with Database(path) as db:
         await SqliteClientRepo(db).add(a_client())
@@ -72,7 +97,7 @@ async def test_a_deleted_client_leaves_no_row_behind(path: Path) -> None:
     async with Database(path) as db:
         await SqliteClientRepo(db).add(a_client())
         job = await SqliteJobRepo(db).add(a_job())
-        await SqliteJobRepo(db).save(evolve(job, state=JobState.CANCELLED), a_callback())
+        await SqliteJobRepo(db).save(ended(job), a_callback())
         await SqliteMessageLog(db).append(job.id, messages("a", "b"))
         tables = ("jobs", "job_counts", "message_groups", "message_lines", "outbox")
         assert all(query(path, f"SELECT * FROM {table}") for table in tables)
@@ -85,7 +110,7 @@ async def test_the_status_column_follows_the_state(path: Path) -> None:
         await SqliteClientRepo(db).add(a_client())
         job = await SqliteJobRepo(db).add(a_job())
         for state in JobState:
-            job = await SqliteJobRepo(db).save(evolve(job, state=state))
+            job = await SqliteJobRepo(db).save(ended(job, state))
             assert query(path, "SELECT state, status FROM jobs") == [(state, state.status)]
 
 

@@ -11,6 +11,7 @@ from agent_adapters.sqlite import (
     SqliteClientRepo,
     SqliteHoldRepo,
     SqliteJobRepo,
+    SqliteLedger,
     SqliteMessageLog,
     SqliteOutbox,
 )
@@ -18,6 +19,7 @@ from tests.contracts.stores_answers import AnswersContract
 from tests.contracts.stores_clients import ClientRepoContract
 from tests.contracts.stores_holds import HoldRepoContract
 from tests.contracts.stores_jobs import JobRepoContract
+from tests.contracts.stores_ledger import LedgerContract
 from tests.contracts.stores_messages import MessageLogContract
 from tests.contracts.stores_outbox import OutboxContract
 from tests.contracts.stores_retention import OldMessagesContract
@@ -27,7 +29,14 @@ from tests.contracts.stores_samples import Stores
 def stores_over(db: Database) -> Stores:
     log = SqliteMessageLog(db)
     return Stores(
-        SqliteJobRepo(db), log, SqliteClientRepo(db), SqliteOutbox(db), SqliteHoldRepo(db), SqliteAnswers(db), log
+        SqliteJobRepo(db),
+        log,
+        SqliteClientRepo(db),
+        SqliteOutbox(db),
+        SqliteHoldRepo(db),
+        SqliteAnswers(db),
+        log,
+        SqliteLedger(db),
     )
 
 
@@ -54,6 +63,9 @@ class TestSqliteHoldRepo(OnSqlite, HoldRepoContract): ...
 
 
 class TestSqliteAnswers(OnSqlite, AnswersContract): ...
+
+
+class TestSqliteLedger(OnSqlite, LedgerContract): ...
 
 
 class TestSqliteOldMessages(OnSqlite, OldMessagesContract): ...

@@ -6,20 +6,24 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from agent_adapters.git import GitRepoStore
+from agent_adapters.git import GitRepoStore, GitWorkReader
 from agent_adapters.github import GhPRHost
+from agent_adapters.processes import child_environment
 from agent_adapters.sqlite import (
     Database,
     SqliteClientRepo,
     SqliteHoldRepo,
     SqliteJobRepo,
+    SqliteLedger,
     SqliteMessageLog,
     SqliteOutbox,
 )
 from agent_adapters.webhook import AddressPolicy, SignedWebhook, Signer, callback_url_problem
+from agent_adapters.workspace import LocalWorkspace
 from agent_cli.demo.receiver import Callback, Receiver
-from agent_core import AgentCore, CoreConfig, Job, JobRequest, MessageType
+from agent_core import AgentCore, ClientChange, CoreConfig, Job, JobRequest, MessageType
 from agent_core.domain.delivery import Delivery
+from agent_core.domain.job import FollowUp
 from tests.real.account import DEADLINE, SECRETS, Account
 from tests.real.github.origins import Origin
 from tests.real.github.pulls import HostedRepository
@@ -89,19 +93,23 @@ class Pipeline:
         folder = self.account.folder
         database = await self._server.enter_async_context(Database(folder / "data" / "agent.db"))
         self.jobs = WatchedJobRepo(database)
+        repos = GitRepoStore(
+            folder / "repos",
+            folder / "worktrees",
+            folder / "private",
+            str(folder / "origins" / "{org}" / "{repo}.git"),
+            environ=self._environ,
+        )
         self.core = AgentCore(
             jobs=self.jobs,
             messages=SqliteMessageLog(database),
             clients=SqliteClientRepo(database),
             outbox=SqliteOutbox(database),
             holds=SqliteHoldRepo(database),
-            repos=GitRepoStore(
-                folder / "repos",
-                folder / "worktrees",
-                folder / "private",
-                str(folder / "origins" / "{org}" / "{repo}.git"),
-                environ=self._environ,
-            ),
+            ledger=SqliteLedger(database),
+            repos=repos,
+            reader=GitWorkReader(repos.clones),
+            workspace=LocalWorkspace(folder / "files", child_environment(self._environ, ())),
             agent=self.account.agent(now=self.clock, **self._agent_options),
             prs=GhPRHost(environ=self._environ),
             notifier=SignedWebhook(Signer(SECRETS["WEBHOOK_SECRET"]), policy),
@@ -129,6 +137,14 @@ class Pipeline:
             os_callback_url=self._receiver.url,
         )
         return (await self.core.jobs.submit(request)).job.id
+
+    async def follow_up(self, job_id: str, prompt: str) -> str:
+        return (await self.core.jobs.follow_up(job_id, FollowUp(prompt=prompt))).job.id
+
+    async def set(self, **groups: Mapping[str, object]) -> None:
+        """Change the settings of the repository's client."""
+        client = await self.core.clients.find_or_make(ORG, REPO)
+        await self.core.clients.update(client.id, ClientChange(settings=groups))
 
     async def finished(self, job_id: str) -> Job:
         async with asyncio.timeout(DEADLINE):

@@ -92,7 +92,7 @@ async def test_the_model_and_the_number_of_turns_are_those_asked_for(
     agent = account.agent(model="claude-haiku-4-5", max_turns=1)
     end = ending(await played(agent, task(anthropic.prompt(runs("true"), says("Done.")), worktree)))
     assert anthropic.main_requests()[0].body["model"] == end.report.model == "claude-haiku-4-5"
-    assert (end.ending, end.error_code) == (Ending.FAILED, "agent_failed")
+    assert (end.ending, end.error_code) == (Ending.FAILED, "agent_max_turns")
     assert "maximum number of turns (1)" in (end.error or "")
 
 

@@ -12,7 +12,7 @@ from agent_adapters.github import GhPRHost
 from agent_core.domain.client import Repository
 from agent_core.domain.errors import PRHostError
 from agent_core.ports import PullRequestOrder
-from tests.contracts.pr_host import PRHostContract
+from tests.contracts.pr_host import Beside, PRHostContract
 from tests.real.github.faults import PRESETS
 from tests.real.github.origins import Origin
 from tests.real.github.pulls import HostedRepository
@@ -66,6 +66,17 @@ class Bench:
 
     def texts(self) -> list[tuple[str, str]]:
         return [(pull.title, pull.body) for pull in self.site.pulls if pull.state == "open"]
+
+    def beside(self) -> list[Beside]:
+        return [
+            Beside(
+                draft=pull.draft,
+                labels=set(pull.labels),
+                reviewers={*pull.reviewers, *(f"Acme/{slug}" for slug in pull.teams)},
+            )
+            for pull in self.site.pulls
+            if pull.state == "open"
+        ]
 
     def close(self, number: int) -> None:
         pull = self.site.pull(number)
@@ -174,3 +185,55 @@ async def test_a_dead_network_is_passing_trouble(bench: Bench) -> None:
     with pytest.raises(PRHostError, match="Retry the job later") as caught:
         await bench.with_gh(environ).open(bench.order())
     assert caught.value.transient
+
+
+async def test_labels_and_reviewers_take_a_request_each_and_no_more(bench: Bench) -> None:
+    await bench.host.open(evolve(bench.order(), draft=True, labels=("a/b c", "d"), reviewers=("octocat", "Acme/web")))
+    await bench.host.open(bench.order(head="job/2"))
+    asked = [(request.method, request.path) for request in bench.stub.requests]
+    site = "/repos/Acme/site"
+    assert asked == [
+        ("POST", f"{site}/pulls"),
+        ("POST", f"{site}/issues/1/labels"),
+        ("POST", f"{site}/pulls/1/requested_reviewers"),
+        ("POST", f"{site}/pulls"),
+    ]
+
+
+async def test_a_plan_without_drafts_gets_an_ordinary_one_and_a_warning(bench: Bench) -> None:
+    bench.site.drafts = False
+    (warning,) = (await bench.host.open(evolve(bench.order(), draft=True))).warnings
+    assert "Draft pull requests are not supported in this repository" in warning
+    assert bench.beside() == [Beside()]
+
+
+async def test_who_cannot_review_is_told_in_the_services_words_and_the_others_are_asked(bench: Bench) -> None:
+    order = evolve(bench.order(), reviewers=("octocat", "ghost", "octobot", "Acme/gone", "Acme/web"))
+    author, ghost, gone = (await bench.host.open(order)).warnings
+    assert "octobot: who opened the pull request" in author
+    assert "not asked of ghost: Reviews may only be requested from collaborators." in ghost
+    assert "not asked of Acme/gone: " in gone
+    assert bench.beside() == [Beside(reviewers={"octocat", "Acme/web"})]
+
+
+async def test_who_has_reviewed_is_not_asked_again(bench: Bench) -> None:
+    order = evolve(bench.order(), reviewers=("octocat",))
+    await bench.host.open(order)
+    pull = bench.site.pulls[0]
+    pull.reviewers, pull.reviews = [], ["octocat"]
+    assert (await bench.host.open(order)).warnings == ()
+    assert bench.beside() == [Beside()]
+
+
+@pytest.mark.parametrize("path", ["/labels$", "/requested_reviewers$"])
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+async def test_any_trouble_beside_costs_at_most_a_warning(bench: Bench, preset: str, path: str) -> None:
+    bench.stub.faults.add(preset, method="POST", path=path)
+    opened = await bench.host.open(evolve(bench.order(), labels=("a",), reviewers=("octocat",)))
+    assert len(opened.warnings) <= 1
+    assert len(bench.texts()) == 1
+    (beside,) = bench.beside()
+    assert (beside != Beside(labels={"a"}, reviewers={"octocat"})) <= bool(opened.warnings)
+    again = await bench.host.open(evolve(bench.order(), labels=("a",), reviewers=("octocat",)))
+    assert again.warnings == ()
+    assert bench.beside() == [Beside(labels={"a"}, reviewers={"octocat"})]

@@ -49,6 +49,15 @@ class Answer:
     headers: Mapping[str, str]
 
 
+@frozen
+class Raw:
+    """A response and its bytes."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+
 @define
 class Served:
     """Everything within reach of a test."""
@@ -68,6 +77,11 @@ class Served:
         async with self.client.request(method, path, **({} if json is None else {"json": json}), **more) as response:
             assert response.content_type == "application/json"
             return Answer(response.status, await response.json(), response.headers)
+
+    async def raw(self, method: str, path: str, **more: Any) -> Raw:
+        """Send a request with the token, for an answer of any kind."""
+        async with self.client.request(method, path, **{"headers": AUTH, **more}) as response:
+            return Raw(response.status, await response.read(), response.headers)
 
     async def get(self, path: str) -> Any:
         """Return what a GET answers, which must be a success."""
@@ -91,6 +105,14 @@ class Served:
         """Queue a job and wait for its end."""
         job = await self.new_job(**more)
         await self.core.jobs.wait(job["id"])
+        return job
+
+    async def kept_job(self) -> Any:
+        """Have a job's work kept, and wait for its end."""
+        job = await self.finished_job(deliveryMode="patch")
+        shown = await self.get(f"/jobs/{job['id']}")
+        assert shown["status"] == "completed", shown
+        assert shown["keptRef"]
         return job
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from agent_adapters.claude.outcome import ProcessEnd, judge
+from agent_adapters.claude.outcome import judge
 from agent_adapters.claude.record import RunRecord
-from agent_adapters.processes import Limit
+from agent_adapters.processes import Limit, ProcessEnd, TimeLimits
+from agent_core.domain.client_settings import AgentSettings
 from agent_core.ports import AgentEnded, Ending
 
 STREAMS = Path(__file__).parents[2] / "fakes" / "streams"
@@ -18,12 +19,19 @@ RESET = int(NOW.timestamp()) + 7200
 INIT = {"type": "system", "subtype": "init", "model": "m", "session_id": "s"}
 
 
-def ended(*lines: dict[str, Any] | str, code: int = 0, by: Limit | None = None) -> AgentEnded:
+NONE = AgentSettings()
+MINUTE = timedelta(minutes=1)
+
+
+def ended(
+    *lines: dict[str, Any] | str, code: int = 0, by: Limit | None = None, settings: AgentSettings = NONE
+) -> AgentEnded:
     record = RunRecord("/worktree")
     for line in lines:
         record.hear(line if isinstance(line, str) else json.dumps(line))
-    end = ProcessEnd(program="claude", exit_code=code, ended_by=by, wall=7200, silence=1800)
-    return judge(record, end, NOW)
+    limits = TimeLimits(wall=7200, silence=1800).under(settings)
+    end = ProcessEnd(program="claude", exit_code=code, ended_by=by, limits=limits)
+    return judge(record, end, settings, NOW, MINUTE)
 
 
 def stream(name: str) -> list[str]:
@@ -87,15 +95,39 @@ def test_a_bad_exit_code_fails_whatever_the_result() -> None:
     assert (end.ending, end.error_code) == (Ending.FAILED, "agent_failed")
 
 
-def test_reaching_the_turn_limit_says_so() -> None:
+def test_reaching_the_turn_limit_says_which_one_to_raise() -> None:
     end = ended(*stream("max-turns"), code=1)
-    assert end.error == "The agent failed: Reached maximum number of turns (1)"
+    assert (end.ending, end.error_code) == (Ending.FAILED, "agent_max_turns")
+    assert end.error == "The agent used up its turns: Reached maximum number of turns (1). Raise AGENT_MAX_TURNS"
+    theirs = ended(*stream("max-turns"), code=1, settings=AgentSettings(max_turns=1))
+    assert theirs.error is not None
+    assert theirs.error.endswith("Raise maxTurns of the job or of the client's settings")
+
+
+def test_reaching_the_cost_limit_says_which_one_to_raise() -> None:
+    end = ended(*stream("max-cost"), code=1)
+    assert (end.ending, end.error_code) == (Ending.FAILED, "agent_max_cost")
+    assert end.error is not None
+    assert end.error.endswith("Raise maxCostUsd of the job or of the client's settings")
+    assert end.report.cost_usd > 0
 
 
 def test_without_a_result_the_last_words_are_told() -> None:
     end = ended(INIT, "Prompt is too long", code=1)
     assert end.error_code == "agent_no_result"
-    assert end.error == "claude ended with exit code 1 and no result: Prompt is too long"
+    assert end.error == "claude ended with exit code 1, and gave no result: Prompt is too long"
+
+
+def test_a_process_that_somebody_killed_is_told_as_such() -> None:
+    end = ended(INIT, code=137)
+    assert (end.ending, end.error_code, end.report.exit_code) == (Ending.FAILED, "agent_no_result", 137)
+    assert end.error == ("claude was killed (signal 9, exit code 137), perhaps for want of memory, and gave no result")
+    assert ended(INIT, code=143).error == "claude was killed (signal 15, exit code 143), and gave no result"
+
+
+@pytest.mark.parametrize("code", [1, 127, 128, 255])
+def test_an_exit_code_of_its_own_is_no_kill(code: int) -> None:
+    assert ended(INIT, code=code).error == f"claude ended with exit code {code}, and gave no result"
 
 
 # ------------------------------------------------------------------------------------ usage limits
@@ -111,15 +143,15 @@ def test_an_older_clis_usage_limit_is_known_by_status_and_event() -> None:
     assert (end.ending, end.resume_at) == (Ending.USAGE_LIMITED, datetime.fromtimestamp(RESET, UTC))
 
 
-def test_a_limit_without_a_reset_time_stands_for_a_quarter_of_an_hour() -> None:
+def test_a_limit_without_a_reset_time_has_none() -> None:
     end = ended(INIT, result(is_error=True, api_error="usage_limit_reached"), code=1)
-    assert end.resume_at == NOW + timedelta(minutes=15)
+    assert (end.ending, end.resume_at) == (Ending.USAGE_LIMITED, None)
 
 
 def test_a_reset_time_that_is_over_is_not_taken_at_its_word() -> None:
     event = limit(status="rejected", resetsAt=int(NOW.timestamp()) - 60)
     end = ended(INIT, event, result(is_error=True, api_error="usage_limit_reached"), code=1)
-    assert end.resume_at == NOW + timedelta(minutes=1)
+    assert end.resume_at == NOW + MINUTE
 
 
 @pytest.mark.parametrize(
@@ -169,6 +201,12 @@ def test_a_run_that_was_too_long_says_how_long() -> None:
     end = ended(INIT, code=143, by=Limit.WALL)
     assert (end.ending, end.error_code) == (Ending.FAILED, "agent_timeout")
     assert end.error == "The agent ran for 2 h and was ended (AGENT_JOB_TIMEOUT)"
+
+
+def test_a_run_that_was_too_long_for_its_client_says_whose_limit_it_was() -> None:
+    assert ended(INIT, code=143, by=Limit.WALL, settings=AgentSettings(timeout=90)).error == (
+        "The agent ran for 90 s and was ended (timeout of the job or of the client's settings)"
+    )
 
 
 def test_a_run_that_was_too_silent_says_how_long() -> None:

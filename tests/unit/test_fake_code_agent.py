@@ -7,9 +7,10 @@ from uuid import uuid4
 
 import pytest
 
-from agent_core.ports import AgentHealth, AgentTask, CodeAgent, Ending
+from agent_core.domain.limit_windows import LimitWindow
+from agent_core.ports import AgentHealth, AgentLimits, AgentTask, CodeAgent, Ending
 from fakes.code_agent import MISSING, FakeCodeAgent, Script, failed, not_logged_in, usage_limited
-from tests.contracts.code_agent import CodeAgentContract, Course, ending, played
+from tests.contracts.code_agent import CodeAgentContract, Course, ending, played, words
 
 
 class TestFakeCodeAgent(CodeAgentContract):
@@ -55,6 +56,16 @@ async def test_scripts_of_a_prompt_are_played_one_a_run_and_the_last_one_stays()
     agent.script("do it", Script(ending=not_logged_in()), Script())
     endings = [ending(await played(agent, a_task())).ending for _ in range(3)]
     assert endings == [Ending.NOT_LOGGED_IN, Ending.FINISHED, Ending.FINISHED]
+
+
+async def test_what_a_script_tells_of_limits_is_passed_on() -> None:
+    at = datetime(2025, 1, 7, tzinfo=UTC)
+    limits = AgentLimits(windows=(LimitWindow(name="five_hour", used=0.5, resets_at=None, as_of=at),))
+    agent = FakeCodeAgent()
+    agent.default = Script(says=("Hello.", limits, "Bye."))
+    events = await played(agent, a_task())
+    assert [event for event in events if isinstance(event, AgentLimits)] == [limits]
+    assert words(events) == ["Hello.", "Bye."]
 
 
 async def test_a_held_run_has_made_its_edits_and_waits_for_its_release() -> None:

@@ -3,12 +3,13 @@
 import asyncio
 
 import pytest
+from attrs import evolve
 
 from agent_core.domain.client import Repository
 from agent_core.domain.errors import PRHostError
 from agent_core.ports import PullRequestOrder
 from fakes.pr_host import FakePRHost
-from tests.contracts.pr_host import PRHostContract
+from tests.contracts.pr_host import Beside, PRHostContract
 
 
 class Bench:
@@ -21,6 +22,12 @@ class Bench:
 
     def texts(self) -> list[tuple[str, str]]:
         return [(p.order.title, p.order.body) for p in self.host.open_ones()]
+
+    def beside(self) -> list[Beside]:
+        return [
+            Beside(draft=pull.order.draft, labels=set(pull.labels), reviewers=set(pull.reviewers))
+            for pull in self.host.open_ones()
+        ]
 
     def close(self, number: int) -> None:
         self.host.close(number)
@@ -61,3 +68,10 @@ async def test_a_caller_cancelled_while_answers_are_held_has_opened_it(bench: Be
     task.cancel()
     await asyncio.wait([task])
     assert len(bench.texts()) == 1
+
+
+async def test_warnings_and_orders_are_at_hand(bench: Bench) -> None:
+    bench.host.warnings = ("A review was not asked of ghost",)
+    order = evolve(bench.order(), reviewers=("ghost",))
+    assert (await bench.host.open(order)).warnings == bench.host.warnings
+    assert bench.host.orders == [order]

@@ -7,8 +7,12 @@ import pytest
 
 from agent_core.domain.errors import RepoStoreError
 from agent_core.ports import Worktree
-from fakes.repo_store import FakeOrigin, FakeRepoStore
+from fakes.origins import FakeOrigin
+from fakes.repo_store import FakeRepoStore
+from fakes.work_reader import FakeWorkReader
 from tests.contracts.repo_store import ACME, NOON, RepoStoreContract, allow
+from tests.contracts.repo_store_sharing import RepoStoreSharingContract
+from tests.contracts.work_reader import WorkReaderContract
 
 
 class FakeStage:
@@ -16,6 +20,7 @@ class FakeStage:
 
     def __init__(self) -> None:
         self.store = FakeRepoStore()
+        self.reader = FakeWorkReader(self.store)
 
     @property
     def origin(self) -> FakeOrigin:
@@ -50,7 +55,7 @@ class FakeStage:
         self.store.edit(worktree.path, path, text)
 
     def files(self, worktree: Worktree) -> Mapping[str, str]:
-        return self.store.worktrees[worktree.job_id].files or {}
+        return self.store.worktrees[worktree.name].files or {}
 
     def lose(self, worktree: Worktree) -> None:
         self.store.lose(worktree.path)
@@ -63,6 +68,18 @@ class FakeStage:
 
 
 class TestFakeRepoStore(RepoStoreContract):
+    @pytest.fixture
+    def stage(self) -> FakeStage:
+        return FakeStage()
+
+
+class TestFakeRepoStoreSharing(RepoStoreSharingContract):
+    @pytest.fixture
+    def stage(self) -> FakeStage:
+        return FakeStage()
+
+
+class TestFakeWorkReader(WorkReaderContract):
     @pytest.fixture
     def stage(self) -> FakeStage:
         return FakeStage()

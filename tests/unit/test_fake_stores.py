@@ -4,19 +4,15 @@ import asyncio
 
 import pytest
 
-from fakes.stores import (
-    FakeAnswers,
-    FakeClientRepo,
-    FakeDatabase,
-    FakeHoldRepo,
-    FakeJobRepo,
-    FakeMessageLog,
-    FakeOutbox,
-)
+from fakes.answers import FakeAnswers
+from fakes.hold_repo import FakeHoldRepo
+from fakes.ledger import FakeLedger
+from fakes.stores import FakeClientRepo, FakeDatabase, FakeJobRepo, FakeMessageLog, FakeOutbox
 from tests.contracts.stores_answers import AnswersContract
 from tests.contracts.stores_clients import ClientRepoContract
 from tests.contracts.stores_holds import HoldRepoContract
 from tests.contracts.stores_jobs import JobRepoContract
+from tests.contracts.stores_ledger import LedgerContract
 from tests.contracts.stores_messages import MessageLogContract
 from tests.contracts.stores_outbox import OutboxContract
 from tests.contracts.stores_retention import OldMessagesContract
@@ -25,7 +21,16 @@ from tests.contracts.stores_samples import Stores, a_client, a_job
 
 def stores_over(db: FakeDatabase) -> Stores:
     log = FakeMessageLog(db)
-    return Stores(FakeJobRepo(db), log, FakeClientRepo(db), FakeOutbox(db), FakeHoldRepo(db), FakeAnswers(db), log)
+    return Stores(
+        FakeJobRepo(db),
+        log,
+        FakeClientRepo(db),
+        FakeOutbox(db),
+        FakeHoldRepo(db),
+        FakeAnswers(db),
+        log,
+        FakeLedger(db),
+    )
 
 
 class OnFakes:
@@ -50,6 +55,9 @@ class TestFakeHoldRepo(OnFakes, HoldRepoContract): ...
 
 
 class TestFakeAnswers(OnFakes, AnswersContract): ...
+
+
+class TestFakeLedger(OnFakes, LedgerContract): ...
 
 
 class TestFakeOldMessages(OnFakes, OldMessagesContract): ...

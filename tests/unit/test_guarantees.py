@@ -36,9 +36,16 @@ def names_of(path: Path, contracts: dict[str, ast.ClassDef]) -> Iterator[str]:
     yield from (target.id for target in assigned if is_case(target))
     for name, node in classes(tree).items():
         yield name
-        bases = [contracts[base.id] for base in node.bases if isinstance(base, ast.Name) and base.id in contracts]
-        for inherited in (node, *bases):
+        for inherited in (node, *inherited_by(node, contracts)):
             yield from (f"{name}::{test}" for test in names_in(inherited.body))
+
+
+def inherited_by(node: ast.ClassDef, contracts: dict[str, ast.ClassDef]) -> Iterator[ast.ClassDef]:
+    """The contracts that a class inherits, and those that these do."""
+    for base in node.bases:
+        if isinstance(base, ast.Name) and base.id in contracts:
+            yield contracts[base.id]
+            yield from inherited_by(contracts[base.id], contracts)
 
 
 def rows(ids: str) -> list[tuple[str, str]]:

@@ -81,6 +81,7 @@ async def test_get_client_counts_its_jobs_as_shown(served: Served) -> None:
     await served.new_job(branchName="feature/a")
     await served.new_job(branchName="feature/b")
     answer = await served.get(f"/clients/{client['id']}")
+    assert list(answer.pop("settings")) == ["agent", "workspace", "delivery", "queue"]
     created = answer.pop("createdAt")
     same({**{k: v for k, v in CLIENT.items() if k != "createdAt"}, "activeJobs": 2, "totalJobs": 3}, answer)
     assert created == "2025-01-07T12:00:00Z"
@@ -195,6 +196,25 @@ async def test_get_job_answers_as_shown_and_more_at_the_end(served: Served) -> N
         "durationMs": 400,
         "resultText": "All done.",
         "keptRef": None,
+        "priority": 0,
+        "notBefore": None,
+        "followUpOf": None,
+        "chain": [job["id"]],
+        "kind": "task",
+        "options": {
+            "model": None,
+            "maxTurns": None,
+            "maxCostUsd": None,
+            "timeout": None,
+            "deliveryMode": None,
+            "expectChanges": True,
+            "notifyHeld": False,
+        },
+        "agentMs": 0,
+        "runMs": 0,
+        "checkRounds": 0,
+        "heldUntil": None,
+        "heldReason": None,
     }
 
 
@@ -202,6 +222,8 @@ async def test_get_job_shows_its_messages_when_asked(served: Served) -> None:
     job = await served.finished_job()
     assert "messages" not in await served.get(f"/jobs/{job['id']}?includeMessages=false")
     answer = await served.get(f"/jobs/{job['id']}?includeMessages=true")
+    keys = list(answer)
+    assert keys.index("filesChanged") < keys.index("messages") < keys.index("createdAt")
     said = [message for message in answer["messages"] if message["type"] == "stdout"]
     same({"type": "stdout", "content": "I will write the file.", "createdAt": "2025-01-07T12:00:00Z"}, said[0])
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from agent_adapters.wire import camel
+from agent_core.domain.client_settings import ClientSettings
 from agent_http.app import routes
 from agent_http.route import Route
 from fakes.core import make_core
@@ -21,6 +22,7 @@ from tests.unit.served import AUTH, NEW_CLIENT, NEW_JOB, Served, serving
 ROUTES: Sequence[Route] = routes(make_core())
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 BODIES = [route for route in ROUTES if route.body is not None]
+SECRET = "a-variables-secret-value"
 VALID: dict[str, Any] = {
     **NEW_CLIENT,
     **NEW_JOB,
@@ -29,6 +31,21 @@ VALID: dict[str, Any] = {
     "osCallbackUrl": "https://os.example/hook",
     "title": "Fix it",
     "osFeatureId": "f-1",
+    "model": "opus",
+    "maxTurns": 5,
+    "maxCostUsd": 0.5,
+    "timeout": 60,
+    "priority": 1,
+    "notBefore": "2025-01-07T12:00:00Z",
+    "deliveryMode": "branch",
+    "expectChanges": False,
+    "notifyHeld": True,
+    "settings": {
+        "agent": {"model": "opus", "env": {"A_KEY": SECRET, "B": None}, "allowedTools": ["Read"]},
+        "workspace": {"files": [".env"], "checks": ["make test"]},
+        "delivery": {"mode": "draft"},
+        "queue": {"share": 2, "maxConcurrent": None},
+    },
 }
 ODD_TEXTS = [
     *(
@@ -71,6 +88,19 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=6,
 )
+variables = st.dictionaries(st.sampled_from(["A_KEY", "B"]) | texts, st.just(SECRET) | anything, max_size=3)
+groups = {
+    name: [camel(setting.name) for setting in attrs.fields(type(group))]
+    for name, group in attrs.asdict(ClientSettings(), recurse=False).items()
+}
+changes = st.fixed_dictionaries(
+    {},
+    optional={
+        group: anything | st.dictionaries(st.sampled_from(names), anything, max_size=3)
+        for group, names in groups.items()
+    },
+) | variables.map(lambda env: {"agent": {"env": env}})
+"""Settings of a client, nearly all of them wrong somewhere."""
 ids = st.one_of(st.integers(0, 50), texts)
 """A number stands for one of the ids that there are."""
 
@@ -86,6 +116,8 @@ def bodies(draw: st.DrawFn) -> tuple[Route, bytes]:
         right["branchName"] = draw(st.sampled_from(["a", "b", "c/d"]))
     optional = [camel(field.name) for field in attrs.fields(route.body) if field.default is not attrs.NOTHING]
     wrong = draw(st.just({}) | st.dictionaries(st.sampled_from(names) | texts, anything, max_size=2))
+    if "settings" in names:
+        wrong = draw(st.just(wrong) | changes.map(lambda change: {"settings": change}))
     left_out = draw(st.sets(st.sampled_from(optional)) | st.sets(st.sampled_from(names), max_size=3))
     body = {name: value for name, value in {**right, **wrong}.items() if name not in left_out}
     whole = json.dumps(body).encode()
@@ -107,7 +139,9 @@ def cuts(whole: bytes) -> st.SearchStrategy[bytes]:
 def queries(draw: st.DrawFn, route: Route) -> str:
     """Parameters that the route has, and others, with any values."""
     names = [camel(field.name) for field in attrs.fields(route.query)]
-    likely = st.sampled_from(["1", "0", "true", "false", "queued", "completed,failed", "200"])
+    likely = st.sampled_from(
+        ["1", "0", "true", "false", "queued", "completed,failed", "200", "day", "feature", "2025-01-07", "2025-02-30"]
+    )
     pairs = draw(st.lists(st.tuples(st.sampled_from([*names, "x"]), likely | texts), max_size=3))
     return "&".join(f"{name}={quote(value, safe='', errors='surrogatepass')}" for name, value in pairs)
 
@@ -120,7 +154,17 @@ headers = st.fixed_dictionaries(
         ),
         "Content-Encoding": st.sampled_from(["identity", "x"]),  # aiohttp answers for broken packings, in plain text
         "Idempotency-Key": st.sampled_from(["", "k", '"k"', "k" * 300, "é", "a b", "\\", '"']),
-        "Accept": st.sampled_from(["text/html", "x", "*/*;q=x"]),
+        "Accept": st.sampled_from(
+            [
+                "text/html",
+                "x",
+                "*/*;q=x",
+                "text/csv",
+                "text/*;q=0.1, */*;q=0",
+                "text/x-diff",
+                "application/problem+json",
+            ]
+        ),
         "Range": st.just("bytes=0-1"),
         "If-None-Match": st.just("*"),
         "Expect": st.sampled_from(["100-continue", "x"]),
@@ -135,6 +179,7 @@ fuzzed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, He
 async def served() -> AsyncIterator[Served]:
     async with serving() as served:
         await served.finished_job(branchName="done")
+        await served.finished_job(branchName="kept", deliveryMode="patch")
         yield served
 
 
@@ -157,8 +202,12 @@ async def answered(served: Served, method: str, path: str, body: bytes | None, g
         text = await response.text()
         await served.core.resume()  # one of the routes pauses the queue
         assert response.status < 500 or response.status in (502, 503), (method, path, body, given, text)
+        assert SECRET not in text
         if method != "HEAD" and response.status != 417:  # an expectation is refused before any of our code runs
-            assert response.content_type == "application/json", (response.status, text)
+            if response.status < 400 and response.content_type in ("text/csv", "text/x-diff"):
+                return response.status
+            problem = response.status >= 400 and "problem" in given.get("Accept", "")
+            assert response.content_type == f"application/{'problem+' if problem else ''}json", (response.status, text)
             answer = json.loads(text)
             if response.status >= 400:
                 assert isinstance(answer["error"], str)

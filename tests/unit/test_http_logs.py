@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.test_utils import TestClient, TestServer
 
+from agent_core.domain.secrets import Secrets
 from agent_http.logs import FILE, AccessLog, logging_to
 
 SECRETS = ("the-api-secret", "the-webhook-secret")
@@ -19,7 +20,7 @@ def fail(error: Exception) -> None:
 
 
 def test_no_line_holds_a_secret(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with logging_to(tmp_path / "logs", "info", SECRETS):
+    with logging_to(tmp_path / "logs", "info", Secrets(SECRETS)):
         logging.getLogger("x").info("got %s", SECRETS[0])
         try:
             fail(ValueError(SECRETS[1]))
@@ -32,7 +33,7 @@ def test_no_line_holds_a_secret(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_the_log_is_for_its_owner_alone(tmp_path: Path) -> None:
-    with logging_to(tmp_path / "logs", "info", SECRETS):
+    with logging_to(tmp_path / "logs", "info", Secrets(SECRETS)):
         logging.getLogger("x").info("hello")
     assert stat.S_IMODE((tmp_path / "logs").stat().st_mode) == 0o700
     assert stat.S_IMODE((tmp_path / "logs" / FILE).stat().st_mode) == 0o600
@@ -40,7 +41,7 @@ def test_the_log_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("level", "lines"), [("debug", 3), ("info", 2), ("warn", 1), ("error", 0)])
 def test_the_level_says_what_is_logged(tmp_path: Path, level: str, lines: int) -> None:
-    with logging_to(tmp_path, level, ()):
+    with logging_to(tmp_path, level, Secrets()):
         log = logging.getLogger("x")
         log.debug("d")
         log.info("i")
@@ -49,7 +50,7 @@ def test_the_level_says_what_is_logged(tmp_path: Path, level: str, lines: int) -
 
 
 def test_what_is_no_http_is_told_in_one_line_without_its_bytes(tmp_path: Path) -> None:
-    with logging_to(tmp_path, "info", ()):
+    with logging_to(tmp_path, "info", Secrets()):
         try:
             fail(BadHttpMessage("got: b'Authorization: Bearer half-a-tok'"))
         except BadHttpMessage:

@@ -11,10 +11,12 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from agent_core import CoreConfig, JobState, JobStatus
 from agent_core.domain.delivery import DeliveryState
-from agent_core.domain.errors import JobFinished, JobNotFinished, PRHostError, RepoStoreError
+from agent_core.domain.errors import JobFinished, JobNotFinished, NothingKept, PRHostError, RepoStoreError
 from agent_core.domain.job import RUNNING_STATES
+from agent_core.domain.job_options import DeliveryMode, JobOptions
 from agent_core.domain.lifecycle import TRANSITIONS
 from fakes.code_agent import MISSING, Script, failed, not_logged_in, usage_limited
+from fakes.workspace import CommandScript, ended_badly
 from tests.unit.world import AT_ONCE, World
 
 MAX_CONCURRENT = 2
@@ -36,6 +38,8 @@ class Pipeline(RuleBasedStateMachine):
         self.up = True
         self.clean_up_broke = False
         self.cancelled: set[str] = set()
+        self.paused = self.was_paused = False
+        self.ran_when_paused: set[str] = set()
 
     async def _make(self, config: CoreConfig) -> World:
         world = World(config)
@@ -44,9 +48,57 @@ class Pipeline(RuleBasedStateMachine):
         return world
 
     @precondition(lambda self: self.up)
-    @rule(target=jobs, repo=st.sampled_from(REPOS), branch=st.sampled_from("abc"))
-    def submit(self, repo: tuple[str, str], branch: str) -> str:
-        return self.run(self.world.submit(branch, github_org=repo[0], github_repo=repo[1])).job.id
+    @rule(
+        target=jobs,
+        repo=st.sampled_from(REPOS),
+        branch=st.sampled_from("abc"),
+        priority=st.integers(-1, 1),
+        mode=st.sampled_from([None, *DeliveryMode]),
+    )
+    def submit(self, repo: tuple[str, str], branch: str, priority: int, mode: DeliveryMode | None) -> str:
+        options = JobOptions(delivery_mode=mode)
+        submitting = self.world.submit(
+            branch, github_org=repo[0], github_repo=repo[1], priority=priority, options=options
+        )
+        return self.run(submitting).job.id
+
+    @precondition(lambda self: self.up)
+    @rule(target=jobs, job_id=jobs, priority=st.integers(-1, 1))
+    def follow_up(self, job_id: str, priority: int) -> str:
+        return self.run(self.world.follow_up(job_id, priority=priority)).job.id
+
+    @precondition(lambda self: self.up)
+    @rule(target=jobs, job_id=consumes(jobs))
+    def publish(self, job_id: str) -> str:
+        try:
+            return self.run(self.world.core.jobs.publish(job_id)).job.id
+        except (JobNotFinished, NothingKept):
+            return job_id
+
+    @precondition(lambda self: self.up)
+    @rule(
+        setup=st.sampled_from([(), ("npm ci",)]),
+        checks=st.sampled_from([(), ("npm test",)]),
+        max_concurrent=st.sampled_from([None, 1]),
+        share=st.integers(1, 3),
+    )
+    def the_client_is_set(
+        self, setup: tuple[str, ...], checks: tuple[str, ...], max_concurrent: int | None, share: int
+    ) -> None:
+        workspace = {"setup": setup, "checks": checks, "check_retries": 1}
+        queue = {"max_concurrent": max_concurrent, "share": share}
+        self.run(self.world.set(workspace=workspace, queue=queue))
+
+    @rule(well=st.booleans())
+    def next_commands(self, *, well: bool) -> None:
+        self.world.workspace.default = CommandScript() if well else CommandScript(says=("no",), ended=ended_badly())
+
+    @rule(held=st.booleans())
+    def hold_commands(self, *, held: bool) -> None:
+        if held:
+            self.world.workspace.hold()
+        else:
+            self.world.workspace.release()
 
     @precondition(lambda self: self.up)
     @rule(job_id=jobs)
@@ -68,11 +120,11 @@ class Pipeline(RuleBasedStateMachine):
 
     @rule(turns=st.integers(1, 40))
     def turn(self, turns: int) -> None:
-        async def turn() -> None:
-            for _ in range(turns):
-                await asyncio.sleep(0)
+        self.run(self._turns(turns))
 
-        self.run(turn())
+    async def _turns(self, turns: int) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
 
     @rule(ending=st.sampled_from(["good", "no changes", "fails", "missing", "limit", "login"]))
     def next_agents(self, ending: str) -> None:
@@ -117,7 +169,8 @@ class Pipeline(RuleBasedStateMachine):
     def the_operator_pauses_or_resumes(self, *, paused: bool) -> None:
         core = self.world.core
         self.run(core.pause() if paused else core.resume())
-        self.turn(1)
+        self.run(self._turns(20))  # a job that was being claimed at that moment may still start
+        self.paused = paused
 
     @precondition(lambda self: self.up)
     @rule()
@@ -138,6 +191,7 @@ class Pipeline(RuleBasedStateMachine):
         self.run(stop())
         self.up = False
         assert self.world.agent.live == {}
+        assert self.world.workspace.live == []
 
     @precondition(lambda self: not self.up)
     @rule()
@@ -153,9 +207,29 @@ class Pipeline(RuleBasedStateMachine):
         assert len(self.world.agent.live) <= MAX_CONCURRENT
 
     @invariant()
-    def agents_work_for_running_jobs_only(self) -> None:
-        for task in self.world.agent.live.values():
-            assert self.world.stored(task.job_id).state in RUNNING_STATES
+    def agents_and_commands_work_for_running_jobs_only(self) -> None:
+        agents, commands = self.world.agent.live.values(), self.world.workspace.live
+        for job_id in [*(task.job_id for task in agents), *(task.job_id for task in commands)]:
+            assert self.world.stored(job_id).state in RUNNING_STATES
+
+    @invariant()
+    def nothing_starts_while_the_queue_is_paused(self) -> None:
+        running = {job.id for job in self.world.db.jobs.values() if job.state in RUNNING_STATES}
+        if self.was_paused and self.paused:
+            assert running <= self.ran_when_paused
+        self.ran_when_paused = running if self.paused else set()
+        self.was_paused = self.paused
+
+    @invariant()
+    def a_follow_up_runs_only_when_the_job_before_is_over(self) -> None:
+        for job in self.world.db.jobs.values():
+            if job.state in RUNNING_STATES - {JobState.CANCELLING} and job.follow_up_of is not None:
+                assert self.world.stored(job.follow_up_of).state.is_final
+
+    @invariant()
+    def every_finished_job_is_in_the_ledger_once(self) -> None:
+        finished = sum(job.state.is_final for job in self.world.db.jobs.values())
+        assert sum(usage.jobs for usage in self.world.db.ledger.values()) == finished
 
     @invariant()
     def every_history_follows_the_table(self) -> None:
@@ -188,6 +262,8 @@ class Pipeline(RuleBasedStateMachine):
         if not self.up:
             await world.start()
         world.agent.default = Script(edits={"last.txt": "x"})
+        world.workspace.default = CommandScript()
+        self.paused = False
         world.open_all_gates()
         await world.core.resume()
         for _ in range(300):

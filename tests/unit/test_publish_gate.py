@@ -6,6 +6,7 @@ import pytest
 
 from agent_core import JobRequest, JobStatus
 from agent_core.domain.client import Repository
+from agent_core.domain.secrets import Secrets
 from agent_core.ports import AgentTask
 from fakes.code_agent import FakeCodeAgent, Script, failed
 from fakes.core import make_core
@@ -66,7 +67,7 @@ async def test_a_known_secret_is_found_whatever_it_looks_like() -> None:
     repos.origin(ORG, REPO)
     agent = FakeCodeAgent(repos)
     agent.default = Script(edits={"a.txt": "the word is: open sesame\n"})
-    async with make_core(repos=repos, agent=agent, secrets=["open sesame"]) as core:
+    async with make_core(repos=repos, agent=agent, secrets=Secrets(["open sesame"])) as core:
         job = await core.jobs.wait((await core.jobs.submit(REQUEST)).job.id)
     assert (job.error_code, repos.pushes) == ("blocked_by_policy", [])
 

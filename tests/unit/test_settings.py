@@ -6,14 +6,8 @@ from pathlib import Path
 import attrs
 import pytest
 
-from agent_http.settings import (
-    Settings,
-    SettingsError,
-    configuration_table,
-    known_secrets,
-    read_settings,
-    start_warnings,
-)
+from agent_http.credentials import known_secrets, start_warnings
+from agent_http.settings import Settings, SettingsError, configuration_table, read_settings
 
 SECRET = "0123456789abcdef"
 SET = {"AGENT_API_SECRET": SECRET, "HOME": "/home/op"}
@@ -69,6 +63,9 @@ def test_every_problem_is_told_at_once_by_its_variable() -> None:
         "AGENT_REPO_TRUST": "some",
         "AGENT_MAX_TURNS": "-1",
         "AGENT_CLAUDE_ARGS": "--x 'open",
+        "AGENT_COMMAND": "tool {everything}",
+        "AGENT_COMMAND_RESUME": "'open",
+        "AGENT_LIMIT_RESERVE": "110%",
         "AGENT_MIN_FREE_DISK": "2 GB",
         "AGENT_MAX_FILE_SIZE": "50mb",
         "AGENT_MESSAGE_DAYS": "-1",
@@ -79,7 +76,7 @@ def test_every_problem_is_told_at_once_by_its_variable() -> None:
         "AGENT_SHUTDOWN_TIMEOUT": "1d",
     }
     named = [problem.partition(":")[0] for problem in problems(**bad)]
-    assert sorted(named) == sorted(["AGENT_API_SECRET", "AGENT_DB", "AGENT_LOGS_DIR", *bad])
+    assert sorted(named) == sorted(["AGENT_API_SECRET", "AGENT_CLIENT_FILES_DIR", "AGENT_DB", "AGENT_LOGS_DIR", *bad])
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.7.2", "::", "mac.local"])
@@ -162,3 +159,26 @@ def test_the_table_has_every_variable_with_its_default() -> None:
     assert "| `PORT` | `3456` |" in configuration_table()
     assert "| `AGENT_API_SECRET` | required |" in configuration_table()
     assert all(line.count("|") == 4 for line in lines)
+
+
+def test_another_program_needs_its_command() -> None:
+    assert problems(**SET, AGENT_CODE_AGENT="command") == ["AGENT_COMMAND: is not set, but AGENT_CODE_AGENT is command"]
+    found = read_settings({**SET, "AGENT_CODE_AGENT": "command", "AGENT_COMMAND": "tool --do {prompt_file}"})
+    assert found.command is not None
+
+
+@pytest.mark.parametrize(("text", "share"), [("0.9", 0.9), ("90%", 0.9), ("1", 1.0), ("100%", 1.0), ("12.5%", 0.125)])
+def test_a_reserve_is_a_share(text: str, share: float) -> None:
+    assert read_settings({**SET, "AGENT_LIMIT_RESERVE": text}).limit_reserve == share
+
+
+@pytest.mark.parametrize("text", ["0", "0%", "101%", "90", "-1", "nan", "1e-3", "9 %"])
+def test_what_is_no_share_is_no_reserve(text: str) -> None:
+    assert problems(**SET, AGENT_LIMIT_RESERVE=text)[0].startswith("AGENT_LIMIT_RESERVE: must be a share")
+
+
+def test_a_warning_about_the_subscription_is_for_the_claude_cli_alone() -> None:
+    environ = {**SET, "WEBHOOK_SECRET": SECRET, "ANTHROPIC_API_KEY": "k", "AGENT_COMMAND": "tool"}
+    assert any("ANTHROPIC_API_KEY" in warning for warning in start_warnings(read_settings(environ), environ))
+    environ["AGENT_CODE_AGENT"] = "command"
+    assert not any("ANTHROPIC_API_KEY" in warning for warning in start_warnings(read_settings(environ), environ))

@@ -2,29 +2,31 @@
 
 import asyncio
 import copy
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from itertools import count
 from typing import Any
 
-from agent_core import AgentCore, CoreConfig, Job, JobRequest, JobState
+from fakes.work_reader import FakeWorkReader
+
+from agent_core import AgentCore, ClientChange, CoreConfig, Job, JobRequest, JobState
 from agent_core.domain.delivery import Delivery
 from agent_core.domain.holds import Hold, HoldKind
+from agent_core.domain.job import FollowUp
+from agent_core.domain.limit_windows import LimitWindow
+from agent_core.domain.secrets import Secrets
 from agent_core.ports import Clock
 from agent_core.use_cases.holds import GIB
 from agent_core.use_cases.views import PlacedJob
+from fakes.answers import FakeAnswers
 from fakes.code_agent import FakeCodeAgent
+from fakes.hold_repo import FakeHoldRepo
+from fakes.ledger import FakeLedger
 from fakes.notifier import FakeNotifier
 from fakes.pr_host import FakePRHost
 from fakes.repo_store import FakeRepoStore
-from fakes.stores import (
-    FakeAnswers,
-    FakeClientRepo,
-    FakeDatabase,
-    FakeHoldRepo,
-    FakeJobRepo,
-    FakeMessageLog,
-    FakeOutbox,
-)
+from fakes.stores import FakeClientRepo, FakeDatabase, FakeJobRepo, FakeMessageLog, FakeOutbox
+from fakes.workspace import FakeWorkspace
 from tests.unit.builders import SettableClock, eventually
 
 ORG, REPO = "SupportKings", "french-language-solutions"
@@ -56,6 +58,17 @@ class WatchedJobRepo(FakeJobRepo):
         return saved
 
 
+class WatchedLedger(FakeLedger):
+    """Takes no windows while the world is deaf to limits."""
+
+    world: "World"
+
+    async def note(self, windows: Sequence[LimitWindow]) -> None:
+        if self.world.deaf_to_limits is not None:
+            raise self.world.deaf_to_limits
+        await super().note(windows)
+
+
 class World:
     """The server's surroundings, and at most one server in them."""
 
@@ -66,6 +79,10 @@ class World:
         self.repos = FakeRepoStore(self.clock)
         self.repos.origin(ORG, REPO)
         self.agent = FakeCodeAgent(self.repos)
+        self.workspace = FakeWorkspace(self.repos)
+        self.secrets = Secrets()
+        self.has_workspace = True
+        self.deaf_to_limits: Exception | None = None
         self.prs = FakePRHost()
         self.notifier = FakeNotifier()
         self.free_disk = 100 * GIB
@@ -114,12 +131,16 @@ class World:
             deliveries=survived(self.db.deliveries),
             holds=survived(self.db.holds),
             answers=survived(self.db.answers),
+            ledger=survived(self.db.ledger),
+            windows=survived(self.db.windows),
+            accounts=self.db.accounts,
             last_job_seq=self.db.last_job_seq,
             last_message_seq=self.db.last_message_seq,
         )
         self.agent.crash()
+        self.workspace.crash()
         old, self.repos = self.repos, copy_of(self.repos, self.clock)
-        self.agent.repo_store = self.repos
+        self.agent.repo_store = self.workspace.repo_store = self.repos
         for gate in (*old.gates.values(), *old.answers.values()):
             gate.clear()
         self.prs, self.notifier = copy_of_host(self.prs), copy_of_notifier(self.notifier)
@@ -133,6 +154,8 @@ class World:
 
     def open_all_gates(self) -> None:
         self.agent.release()
+        self.workspace.release()
+        self.workspace.gate.set()
         for gate in (*self.repos.gates.values(), *self.repos.answers.values()):
             gate.set()
         for gate in (self.prs.gate, self.prs.answers, self.notifier.gate, self.notifier.answers):
@@ -147,6 +170,15 @@ class World:
             "os_callback_url": HOOK,
         }
         return await self.core.jobs.submit(JobRequest(**(facts | changes)))
+
+    async def follow_up(self, job_id: str, prompt: str = "Go on", **changes: Any) -> PlacedJob:
+        return await self.core.jobs.follow_up(job_id, FollowUp(prompt=prompt, **changes))
+
+    async def set(self, **groups: Mapping[str, object]) -> str:
+        """Change the settings of the repository's client, made if there is none; return its id."""
+        client = await self.core.clients.find_or_make(ORG, REPO)
+        await self.core.clients.update(client.id, ClientChange(settings=groups))
+        return client.id
 
     def stored(self, job_id: str) -> Job:
         return self.db.jobs[job_id]
@@ -179,15 +211,21 @@ def make_core(world: World, clock: Clock, prefix: str) -> AgentCore:
     numbers = count(1)
     jobs = WatchedJobRepo(world.db)
     jobs.history, jobs.refused, jobs.unsure = world.history, world.refused, world.unsure
+    ledger = WatchedLedger(world.db)
+    ledger.world = world
     return AgentCore(
         jobs=jobs,
         messages=FakeMessageLog(world.db),
         clients=FakeClientRepo(world.db),
         outbox=FakeOutbox(world.db),
         holds=FakeHoldRepo(world.db),
+        ledger=ledger,
         answers=FakeAnswers(world.db),
         old_messages=[FakeMessageLog(world.db)],
         repos=world.repos,
+        reader=FakeWorkReader(world.repos),
+        workspace=world.workspace if world.has_workspace else None,
+        secrets=world.secrets,
         agent=world.agent,
         prs=world.prs,
         notifier=world.notifier,

@@ -2,36 +2,51 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-RepoTrust = Literal["instructions", "full", "none"]
+from agent_core.domain.client_settings import AgentSettings, PermissionMode, RepoTrust
+
 REFUSED_TOOLS = "ScheduleWakeup,CronCreate,Monitor,RemoteTrigger,EnterWorktree"
 """Tools that keep the process alive after its answer, or that take the work to another place."""
 
 
 @frozen(kw_only=True)
 class CommandLine:
-    """How every run is started. `extra_args` come last, so that they win."""
+    """How a run is started. `allowed_tools` are separated by commas; `extra_args` come last, so that they win."""
 
-    command: Sequence[str]
-    permission_mode: str
-    allowed_tools: str
-    repo_trust: RepoTrust
-    model: str | None
-    max_turns: int | None
-    extra_args: Sequence[str]
+    command: Sequence[str] = ("claude",)
+    permission_mode: str = PermissionMode.ACCEPT_EDITS
+    allowed_tools: str = "Bash"
+    repo_trust: str = RepoTrust.INSTRUCTIONS
+    model: str | None = None
+    max_turns: int | None = None
+    max_cost_usd: float | None = None
+    extra_args: Sequence[str] = ()
+
+    def under(self, settings: AgentSettings) -> "CommandLine":
+        """Lay a client's or a job's own settings over these."""
+        tools = settings.allowed_tools
+        return evolve(
+            self,
+            permission_mode=settings.permission_mode or self.permission_mode,
+            allowed_tools=self.allowed_tools if tools is None else ",".join(tools),
+            repo_trust=settings.repo_trust or self.repo_trust,
+            model=settings.model or self.model,
+            max_turns=settings.max_turns or self.max_turns,
+            max_cost_usd=settings.max_cost_usd or self.max_cost_usd,
+            extra_args=(*self.extra_args, *settings.args),
+        )
 
     def words(self, session_id: str, *, resume: bool, instructions: Path | None) -> list[str]:
-        """Spell one run out. `instructions` is the file with the repository's own, where those are given."""
+        """Spell one run out. `instructions` is the file with those that go beside the prompt, where there are any."""
         words = [*self.command, "--print", "--output-format", "stream-json", "--verbose"]
         words += ["--resume" if resume else "--session-id", session_id]
         words += ["--permission-mode", self.permission_mode]
         if self.allowed_tools:
             words += ["--allowedTools", self.allowed_tools]
         words += ["--disallowedTools", REFUSED_TOOLS]
-        if self.repo_trust != "full":  # else a checkout's hooks, environment and servers run without a question
+        if self.repo_trust != RepoTrust.FULL:  # else a checkout's hooks, environment and servers run without a question
             words += ["--setting-sources", "user", "--strict-mcp-config"]
         if instructions is not None:
             words += ["--append-system-prompt-file", str(instructions)]
@@ -39,6 +54,8 @@ class CommandLine:
             words += ["--model", self.model]
         if self.max_turns is not None:
             words += ["--max-turns", str(self.max_turns)]
+        if self.max_cost_usd is not None:
+            words += ["--max-budget-usd", str(self.max_cost_usd)]
         return [*words, *self.extra_args]
 
 

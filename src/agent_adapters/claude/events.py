@@ -7,7 +7,8 @@ has no content. Fields are asked for and never relied upon; the CLI adds and dro
 import json
 from collections.abc import Callable, Iterator, Mapping
 
-from agent_adapters.claude.values import Event, items, mapping, moment, number, shortened, text, tidy
+from agent_adapters.claude.values import Event, items, mapping, moment, number, text
+from agent_adapters.processes import shortened, tidy
 from agent_core.domain.job import MessageType
 from agent_core.ports import AgentSaid
 

@@ -8,21 +8,26 @@ NAMES = ("CLAUDE.md", "AGENTS.md")
 MAX_BYTES = 256 << 10
 
 
-def read_instructions(worktree: Path) -> str | None:
-    """Return the text of the repository's CLAUDE.md, else of its AGENTS.md, else None. Blocks.
+def read_instructions(worktree: Path, directory: str | None = None) -> str | None:
+    """Return the text of the repository's CLAUDE.md, else of its AGENTS.md, and then the directory's; or None. Blocks.
 
     A link is followed inside the worktree only. Of a text over 256 KiB the rest is left out, and it says so.
     """
     root = worktree.resolve()
+    texts = [_instructions_in(folder, root) for folder in ([root, root / directory] if directory else [root])]
+    return "\n\n".join(filter(None, texts)) or None
+
+
+def _instructions_in(folder: Path, root: Path) -> str:
     for name in NAMES:
         try:
-            path = (root / name).resolve(strict=True)
+            path = (folder / name).resolve(strict=True)
             if path.is_relative_to(root) and (data := _read(path)).strip():
                 break
         except (OSError, RuntimeError):  # RuntimeError: a loop of links
             continue
     else:
-        return None
+        return ""
     text = data[:MAX_BYTES].decode("utf-8", "replace")
     return text if len(data) <= MAX_BYTES else f"{text}\n[{name} is longer: the rest was left out]"
 

@@ -3,7 +3,9 @@
 from collections import deque
 
 from agent_adapters.claude.events import ERR, OUT, left_out, plain, said
-from agent_adapters.claude.values import Event, mapping, number, parse, shortened, text
+from agent_adapters.claude.limits import LimitsTold
+from agent_adapters.claude.values import Event, mapping, number, parse, text
+from agent_adapters.processes import shortened
 from agent_core.domain.job import AgentReport
 from agent_core.ports import AgentSaid
 
@@ -26,6 +28,7 @@ class RunRecord:
         self.result: Event | None = None
         self.limit: Event = {}
         """The last word on the usage limit."""
+        self.limits = LimitsTold()
         self.failure = ""
         """The kind of the API's error, when the last answer was one."""
         self.refusal = ""
@@ -60,17 +63,21 @@ class RunRecord:
             case "assistant":
                 self.begun, self.resting = True, False
                 self.failure = text(event, "error")
-                self.limit = mapping(event, "api_error_params", "rate_limit_info") or self.limit
+                self._note_limit(mapping(event, "api_error_params", "rate_limit_info"))
             case "user":
                 self.resting = False
             case "rate_limit_event":
-                self.limit = mapping(event, "rate_limit_info")
+                self._note_limit(mapping(event, "rate_limit_info"))
             case "result":
                 self.resting = True
                 self.result = event
                 self._used.append(mapping(event, "model_usage_since_last_result"))
                 for error in _texts(event, "errors"):
                     self._note_refusal(error)
+
+    def _note_limit(self, info: Event) -> None:
+        self.limit = info or self.limit
+        self.limits.hear(info)
 
     def _note_refusal(self, words: str) -> None:
         refused = self._session_id in words and (UNKNOWN_SESSION in words or USED_SESSION in words)

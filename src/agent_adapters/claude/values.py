@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from agent_adapters.processes import tidy
+
 Event = Mapping[str, Any]
 
 
@@ -38,20 +40,20 @@ def text(event: Event, key: str) -> str:
     return tidy(value) if isinstance(value, str) else ""
 
 
-def tidy(words: str) -> str:
-    """Replace what a store of text refuses."""
-    return words.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+def quantity(event: Event, key: str) -> float | None:
+    """Return the number under the key, finite and not negative; None where there is none."""
+    value = event.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return value if math.isfinite(value) and 0 <= value < 1 << 53 else None
+    except OverflowError:
+        return None
 
 
 def number(event: Event, key: str) -> float:
     """Return the number under the key, finite and not negative; 0 where there is none."""
-    value = event.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return 0
-    try:
-        return value if math.isfinite(value) and 0 <= value < 1 << 53 else 0
-    except OverflowError:
-        return 0
+    return quantity(event, key) or 0
 
 
 def moment(event: Event, key: str) -> datetime | None:
@@ -61,8 +63,3 @@ def moment(event: Event, key: str) -> datetime | None:
         return datetime.fromtimestamp(seconds, UTC) if seconds else None
     except (ValueError, OverflowError, OSError):
         return None
-
-
-def shortened(words: str, length: int) -> str:
-    """Cut a text that is too long, and say so."""
-    return words if len(words) <= length else f"{words[:length]}… [{len(words) - length} characters more]"

@@ -32,7 +32,15 @@ class _Entry:
     """Blobs; None for what is not there or is a submodule."""
 
 
-async def changes(clone: Clone, before: str, after: str) -> list[FileChange]:
+@frozen(kw_only=True)
+class Difference:
+    """A file that differs, and the beginning of what is in it now, as far as it was looked at."""
+
+    change: FileChange
+    beginning: bytes
+
+
+async def differences(clone: Clone, before: str, after: str) -> list[Difference]:
     """Return the files that differ between two trees, in the order of their paths; a renamed one is two.
 
     Added text is found in files of up to LONGEST_READ bytes, the smallest first until MOST_READ bytes were read of
@@ -43,7 +51,7 @@ async def changes(clone: Clone, before: str, after: str) -> list[FileChange]:
     sizes = await _sizes(clone, {blob for entry in entries for blob in (entry.before, entry.after) if blob})
     wanted = _affordable(entries, sizes)
     texts = await _contents(clone, wanted)
-    return await asyncio.to_thread(_changes, entries, sizes, texts)
+    return await asyncio.to_thread(_differences, entries, sizes, texts)
 
 
 def _entries(raw: str) -> list[_Entry]:
@@ -92,15 +100,14 @@ async def _contents(clone: Clone, blobs: list[str]) -> dict[str, bytes]:
     return contents
 
 
-def _changes(entries: Iterable[_Entry], sizes: dict[str, int], contents: dict[str, bytes]) -> list[FileChange]:
-    return [
-        FileChange(
-            path=entry.path,
-            size=sizes[entry.after] if entry.after else 0,
-            added=_added(contents.get(entry.before or "", b""), contents.get(entry.after or "", b"")),
-        )
-        for entry in entries
-    ]
+def _differences(entries: Iterable[_Entry], sizes: dict[str, int], contents: dict[str, bytes]) -> list[Difference]:
+    found = []
+    for entry in entries:
+        now = contents.get(entry.after or "", b"")
+        added = _added(contents.get(entry.before or "", b""), now)
+        change = FileChange(path=entry.path, size=sizes[entry.after] if entry.after else 0, added=added)
+        found.append(Difference(change=change, beginning=now[:SNIFFED]))
+    return found
 
 
 def _added(before: bytes, after: bytes) -> str:

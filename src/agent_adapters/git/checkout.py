@@ -1,4 +1,4 @@
-"""A job's worktree on the disk: the server's private record of it, and its registration with the bare repository.
+"""A worktree on the disk, and its registration with the bare repository.
 
 The registration is what `git worktree add` writes. It is written by hand because git's own is half there for a
 moment, in which other commands fail, and because a git that is killed in that moment leaves the repository unusable.
@@ -6,43 +6,33 @@ Here it appears whole or not at all.
 """
 
 import contextlib
-import json
 import os
 import shutil
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from attrs import asdict, frozen
+from attrs import evolve, frozen
 
+from agent_adapters.git.record import EMPTY_TREE, Facts, touch
 from agent_adapters.git.shape import write_whole
 
-EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-
-
-@frozen(kw_only=True)
-class Base:
-    """What a worktree was opened from; the `default` ones are the default branch's, None when it is not there."""
-
-    sha: str
-    tree: str
-    default_branch: str
-    default_sha: str | None
-    default_tree: str | None
+MODULES = "modules"
+"""Where git keeps the repositories of a worktree's submodules: in its registration."""
 
 
 @frozen(kw_only=True)
 class Checkout:
-    """A job's worktree with what the server keeps of it where no agent writes.
-
-    `record` is the private directory: the facts and the index as they were right after the checkout.
-    """
+    """A worktree's places: its files, its registration, and the server's private record of it."""
 
     path: Path
-    branch: str
     registration: Path
     record: Path
+
+    @property
+    def name(self) -> str:
+        """Which of the repository's worktrees it is."""
+        return self.path.name
 
     @property
     def index(self) -> Path:
@@ -50,26 +40,24 @@ class Checkout:
         return self.record / "index"
 
     # ------------------------------------------------------------------ the record
-    def begin(self) -> None:
+    def begin(self, facts: Facts) -> None:
         """Record that the worktree is about to be made."""
         self.record.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.index.unlink(missing_ok=True)
-        write_whole(self.record / "facts.json", json.dumps({"branch": self.branch}))
+        evolve(facts, base=None).save(self.record)
 
-    def complete(self, base: Base) -> None:
+    def complete(self, facts: Facts) -> None:
         """Record that the worktree is whole; give the agent's git its index."""
         shutil.copy2(self.index, self.registration / "index")
-        write_whole(self.record / "facts.json", json.dumps({"branch": self.branch, "base": asdict(base)}))
+        facts.save(self.record)
 
-    def base(self) -> Base | None:
-        """Return what a whole worktree was opened from; None when it was never whole, or for another branch."""
-        facts = read_facts(self.record)
-        return Base(**facts["base"]) if facts.get("branch") == self.branch and facts.get("base") else None
+    def facts(self) -> Facts | None:
+        """Return what is recorded; None when nothing is."""
+        return Facts.load(self.record)
 
     def touch(self) -> None:
         """Note that the worktree is in use now."""
-        with contextlib.suppress(FileNotFoundError):
-            os.utime(self.record / "facts.json")
+        touch(self.record)
 
     def used_at(self) -> datetime:
         """Tell when the worktree was last used, as far as the disk knows."""
@@ -86,17 +74,16 @@ class Checkout:
         except OSError:
             return True
 
-    def register(self) -> None:
+    def register(self, branch: str) -> None:
         """Make the directory, and the registration that makes it a worktree."""
         self.path.mkdir(parents=True)
-        self._write_registration()
+        self._write_registration(branch)
         self._write_pointer()
 
-    def mend(self) -> None:
+    def mend(self, branch: str) -> None:
         """Repair what the agent's git needs of an intact worktree, and take away the locks of a killed git."""
         if not _whole(self.registration):
-            shutil.rmtree(self.registration, ignore_errors=True)
-            self._write_registration()
+            self._write_registration(branch)
         if not (self.registration / "index").is_file():
             shutil.copy2(self.index, self.registration / "index")
         for lock in self.registration.glob("*.lock"):
@@ -105,27 +92,21 @@ class Checkout:
         if pointer.is_symlink() or not pointer.is_dir():
             self._write_pointer()
 
-    def _write_registration(self) -> None:
+    def _write_registration(self, branch: str) -> None:
         draft = self.registration.parent.parent / f".registering-{self.registration.name}"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
-        (draft / "HEAD").write_text(f"ref: refs/heads/{self.branch}\n")
+        (draft / "HEAD").write_text(f"ref: refs/heads/{branch}\n")
         (draft / "commondir").write_text("../..\n")
         (draft / "gitdir").write_text(f"{self.path / '.git'}\n")
+        with contextlib.suppress(OSError):
+            (self.registration / MODULES).rename(draft / MODULES)
+        shutil.rmtree(self.registration, ignore_errors=True)
         self.registration.parent.mkdir(exist_ok=True)
         draft.rename(self.registration)
 
     def _write_pointer(self) -> None:
         write_whole(self.path / ".git", f"gitdir: {self.registration}\n")
-
-
-def read_facts(record: Path) -> dict[str, Any]:
-    """Read a private record; empty when there is none that can be read."""
-    try:
-        facts = json.loads((record / "facts.json").read_text())
-    except (OSError, ValueError):
-        return {}
-    return facts if isinstance(facts, dict) else {}
 
 
 def is_broken(registration: Path) -> bool:

@@ -18,6 +18,8 @@ from pathlib import Path
 
 from attrs import define, field
 
+from agent_adapters.git.checkout import Checkout
+from agent_adapters.git.configuration import BARE_CONFIG, NO_DRIVERS, TRACKING, own_config, remote
 from agent_adapters.git.failures import failure, without_credentials
 from agent_adapters.git.process import Git, GitOutcome
 from agent_adapters.git.shape import Shape, differences, guarded_files, restore, write_whole
@@ -28,39 +30,10 @@ from agent_core.ports import BareRepository
 
 _log = logging.getLogger(__name__)
 
-TRACKING = "+refs/heads/*:refs/remotes/origin/*"
 SHARED = ("objects", "refs", "packed-refs", "shallow")
 LIMIT = 120.0
-
-BARE_CONFIG = """\
-[gc]
-	auto = 0
-[maintenance]
-	auto = false
-"""
-# What the operator's ~/.gitconfig may say otherwise and must not here.
-OWN_CONFIG = (
-    BARE_CONFIG
-    + """\
-[core]
-	logAllRefUpdates = false
-	sparseCheckout = false
-	splitIndex = false
-	untrackedCache = false
-[fetch]
-	recurseSubmodules = false
-[i18n]
-	commitEncoding = UTF-8
-[protocol "ext"]
-	allow = never
-[push]
-	followTags = false
-	gpgSign = false
-	recurseSubmodules = no
-[submodule]
-	recurse = false
-"""
-)
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
+"""What may name a worktree."""
 
 
 def _identity(url: str) -> str:
@@ -78,6 +51,8 @@ class Clone:
     url: str
     bare: Path
     private: Path
+    worktrees: Path
+    """The folder of this repository's worktrees."""
     lock: asyncio.Lock = field(factory=asyncio.Lock)
     shape: Shape | None = None
     """Set once the clone is ready for use."""
@@ -95,9 +70,18 @@ class Clone:
         """The git directory that the server's commands run in."""
         return self.private / "git"
 
-    def registration(self, job_id: str) -> Path:
-        """Where the bare repository keeps what git knows of a job's worktree."""
-        return self.bare / "worktrees" / job_id
+    @property
+    def records(self) -> Path:
+        """The folder of the private records of the worktrees."""
+        return self.private / "worktrees"
+
+    def checkout(self, name: str) -> Checkout:
+        """Say where a worktree and what belongs to it are, or would be."""
+        if not NAME.fullmatch(name):
+            raise RepoStoreError(f"{name!r} cannot name a worktree", code="worktree_failed")
+        return Checkout(
+            path=self.worktrees / name, registration=self.bare / "worktrees" / name, record=self.records / name
+        )
 
     def exists(self) -> bool:
         """Whether the bare repository is there."""
@@ -113,9 +97,33 @@ class Clone:
         limit: float = LIMIT,
         env: Mapping[str, str] | None = None,
         stdin: bytes | None = None,
+        most: int | None = None,
     ) -> GitOutcome:
         """Run git in the server's own git directory."""
-        return await self.git.run(*arguments, git_dir=self.own_git_dir, limit=limit, env=env, stdin=stdin)
+        return await self.git.run(*arguments, git_dir=self.own_git_dir, limit=limit, env=env, stdin=stdin, most=most)
+
+    @asynccontextmanager
+    async def aside(self) -> AsyncIterator[Path]:
+        """Make a private folder for as long as the block lasts; what a killed server left goes with its next start."""
+        folder = self.private / "aside"
+        await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
+        made = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=folder))
+        try:
+            yield made
+        finally:
+            await asyncio.shield(asyncio.to_thread(shutil.rmtree, made, ignore_errors=True))
+
+    async def ready(self) -> None:
+        """See that an existing bare repository is ready for use, without a look at what was changed in it since."""
+        if self.shape is None or not self.exists():
+            async with self.lock:
+                await self.use_cloned()
+
+    async def use_cloned(self) -> None:
+        """Do what `use` does, or raise `worktree_failed` where nothing was cloned yet. Under the lock."""
+        if not self.exists():
+            raise RepoStoreError(f"{self.name} was not cloned yet: refresh it first", code="worktree_failed")
+        await self.use()
 
     async def use(self) -> None:
         """Make an existing bare repository ready for use, and put back what an agent changed in it. Under the lock.
@@ -139,8 +147,8 @@ class Clone:
         self.shape = None
         draft = await asyncio.to_thread(self._draft)
         try:
-            await self._init(draft)
-            await asyncio.to_thread(_append, draft / "config", _remote(self.url) + BARE_CONFIG)
+            await init(self.git, draft)
+            await asyncio.to_thread(_append, draft / "config", remote(self.url) + BARE_CONFIG)
             yield draft
             await asyncio.to_thread(draft.chmod, 0o755)
             await asyncio.to_thread(draft.rename, self.bare)
@@ -175,7 +183,7 @@ class Clone:
             changed, grave = await describe(self.run, shape, found)
             _log.warning("%s was changed by somebody and put back: %s", self.bare, in_words(changed))
             if grave:
-                await asyncio.to_thread(note, self.private / "worktrees", grave)
+                await asyncio.to_thread(note, self.records, grave)
             await asyncio.to_thread(restore, self.bare, shape, found)
 
     async def _adopt(self, *, made_here: bool) -> Shape:
@@ -216,11 +224,14 @@ class Clone:
         """Make the server's own git directory afresh: once per life, so that nothing old or tampered stays."""
         draft = self.private / "git.draft"
         await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
-        await self._init(draft)
+        await init(self.git, draft)
         await asyncio.to_thread(self._link_up, draft)
 
     def _link_up(self, draft: Path) -> None:
-        _append(draft / "config", _remote(self.url) + OWN_CONFIG)
+        _append(draft / "config", own_config(self.url, self.bare / "lfs"))
+        (draft / "info").mkdir(exist_ok=True)
+        (draft / "info" / "attributes").write_text(NO_DRIVERS)
+        shutil.rmtree(self.private / "aside", ignore_errors=True)
         for name in ("objects", "refs"):
             shutil.rmtree(draft / name)
         for name in SHARED:
@@ -228,21 +239,18 @@ class Clone:
         shutil.rmtree(self.own_git_dir, ignore_errors=True)
         draft.rename(self.own_git_dir)
 
-    async def _init(self, path: Path) -> None:
-        # Without a template no sample hooks come in; git finds out about the disk (case, links) by itself.
-        made = await self.git.run("init", "--quiet", "--bare", "--template=", git_dir=path, limit=LIMIT)
-        if not made.ok:
-            raise failure(f"{path} could not be made", made, "clone_failed")
+
+async def init(git: Git, path: Path) -> None:
+    """Make an empty bare repository."""
+    # Without a template no sample hooks come in; git finds out about the disk (case, links) by itself.
+    made = await git.run("init", "--quiet", "--bare", "--template=", git_dir=path, limit=LIMIT)
+    if not made.ok:
+        raise failure(f"{path} could not be made", made, "clone_failed")
 
 
 def fetching(url: str, *refspecs: str) -> tuple[str, ...]:
     """The arguments of a fetch that touches nothing but the refs named."""
     return ("fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--", url, *refspecs)
-
-
-def _remote(url: str) -> str:
-    quoted = url.replace("\\", "\\\\").replace('"', '\\"')
-    return f'[remote "origin"]\n\turl = "{quoted}"\n\tfetch = {TRACKING}\n'
 
 
 def _append(path: Path, text: str) -> None:

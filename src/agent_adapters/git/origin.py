@@ -9,10 +9,11 @@ from pathlib import Path
 
 from attrs import define, field, frozen
 
-from agent_adapters.git.checkout import Base
-from agent_adapters.git.clone import LIMIT, TRACKING, Clone, fetching
+from agent_adapters.git.clone import LIMIT, Clone, fetching
+from agent_adapters.git.configuration import TRACKING
 from agent_adapters.git.failures import failure, held_locks, is_network_trouble
 from agent_adapters.git.process import Git, GitOutcome
+from agent_adapters.git.record import Base
 
 FETCH_LIMIT = 600.0
 PUSH_LIMIT = 300.0
@@ -60,7 +61,7 @@ class Origin:
     async def fill(self, clone: Clone, draft: Path) -> None:
         """Fetch everything into a new bare repository."""
         run = partial(self.git.run, git_dir=draft)
-        fetched = await self._try(run, draft, fetching(clone.url, TRACKING), FETCH_LIMIT)
+        fetched = await self.attempt(run, draft, fetching(clone.url, TRACKING), FETCH_LIMIT)
         if not fetched.ok:
             raise failure(f"{clone.name} could not be cloned", fetched, "clone_failed", clone.try_it())
 
@@ -133,12 +134,13 @@ class Origin:
 
     async def patiently(self, clone: Clone, *arguments: str, stdin: bytes | None = None) -> GitOutcome:
         """Run a command that changes refs; a lock that an agent's git holds is waited for, a dead one's taken away."""
-        return await self._try(partial(clone.run, stdin=stdin), clone.bare, arguments, LIMIT)
+        return await self.attempt(partial(clone.run, stdin=stdin), clone.bare, arguments, LIMIT)
 
     async def _on(self, clone: Clone, arguments: tuple[str, ...], limit: float) -> GitOutcome:
-        return await self._try(clone.run, clone.bare, arguments, limit)
+        return await self.attempt(clone.run, clone.bare, arguments, limit)
 
-    async def _try(self, run: Run, bare: Path, arguments: tuple[str, ...], limit: float) -> GitOutcome:
+    async def attempt(self, run: Run, bare: Path, arguments: tuple[str, ...], limit: float) -> GitOutcome:
+        """Run a command, again when the network fails or a lock in `bare` is in the way; a dead one is taken away."""
         env = await self._no_prompts(run)
         pauses = iter(PAUSES)
         while True:

@@ -46,6 +46,8 @@ class GitOutcome:
     status: int
     out: bytes
     err: str
+    cut: bool = False
+    """Whether it was ended because more came out than was wanted."""
 
     @property
     def ok(self) -> bool:
@@ -90,14 +92,15 @@ class Git:
         limit: float,
         env: Mapping[str, str] | None = None,
         stdin: bytes | None = None,
+        most: int | None = None,
     ) -> GitOutcome:
-        """Run `git ARGUMENTS` on a git directory and return how it ended.
+        """Run `git ARGUMENTS` on a git directory and return how it ended. With more than `most` bytes it is ended.
 
         Raises RepoStoreError with `git_missing`, or transient when the limit (seconds) is over.
         """
         command = f"git {arguments[0]}"
         environ = {**self.environ, **(env or {}), "GIT_DIR": str(git_dir)}
-        spawning = asyncio.ensure_future(self._spawn(arguments, environ, stdin is not None))
+        spawning = asyncio.ensure_future(self._spawn(arguments, environ, stdin is not None, most))
         try:
             transport, capture = await _undisturbed(spawning)
         except OSError as error:
@@ -115,7 +118,9 @@ class Git:
             if stdin is not None:
                 _feed(transport, stdin)
             async with asyncio.timeout(limit):
-                await asyncio.shield(capture.exited)
+                await asyncio.wait({capture.exited, capture.flooded}, return_when=asyncio.FIRST_COMPLETED)
+            if not capture.exited.done():
+                await _undisturbed(asyncio.ensure_future(_end(transport, capture)))
             await asyncio.wait({capture.closed}, timeout=DRAIN)
         except TimeoutError as error:
             await _undisturbed(asyncio.ensure_future(_end(transport, capture)))
@@ -130,14 +135,15 @@ class Git:
             status=transport.get_returncode() or 0,
             out=bytes(capture.output[1]),
             err=capture.output[2].decode("utf-8", "replace"),
+            cut=capture.flooded.done(),
         )
 
     async def _spawn(
-        self, arguments: tuple[str, ...], environ: Mapping[str, str], has_stdin: bool
+        self, arguments: tuple[str, ...], environ: Mapping[str, str], has_stdin: bool, most: int | None
     ) -> tuple[asyncio.SubprocessTransport, "_Capture"]:
         loop = asyncio.get_running_loop()
         return await loop.subprocess_exec(
-            lambda: _Capture(loop),
+            lambda: _Capture(loop, most),
             "git",
             *HARDENING,
             *PATIENCE,
@@ -154,14 +160,20 @@ class Git:
 class _Capture(asyncio.SubprocessProtocol):
     """Collects the output, and tells the end of the process from the end of its pipes: a grandchild may hold those."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, most: int | None) -> None:
+        self.most = most
         self.output = {1: bytearray(), 2: bytearray()}
         self.exited: asyncio.Future[None] = loop.create_future()
         self.closed: asyncio.Future[None] = loop.create_future()
+        self.flooded: asyncio.Future[None] = loop.create_future()
         self._open = {1, 2}
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
+        if self.flooded.done():
+            return
         self.output[fd] += data
+        if fd == 1 and self.most is not None and len(self.output[fd]) > self.most:
+            self.flooded.set_result(None)
         if fd == 2 and len(self.output[fd]) > MAX_ERR:
             del self.output[fd][:-MAX_ERR]
 

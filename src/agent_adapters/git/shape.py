@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import stat
 from collections.abc import Collection, Iterator
@@ -11,6 +12,11 @@ from pathlib import Path
 from attrs import asdict, field, frozen
 
 MAX_SIZE = 1_000_000
+# git-lfs puts its hooks into a repository whenever it runs there. Between the quotes nothing can run.
+_LFS_HOOK = re.compile(
+    r"#!/bin/sh\ncommand -v git-lfs >/dev/null 2>&1 \|\| \{ (?:printf|echo) >&2( \"[^\"$`]*\")+; exit 2; \}\n"
+    r"git lfs ([a-z-]+) \"\$@\"\n?"
+)
 
 
 @frozen(kw_only=True)
@@ -50,13 +56,21 @@ def guarded_files(bare: Path) -> dict[str, GuardedFile]:
 
 
 def differences(bare: Path, shape: Shape) -> dict[str, GuardedFile | None]:
-    """Return the guarded files that are not as they were, by name and as they are now; None for no plain file."""
-    found = dict(_guarded(bare))
+    """Return the guarded files that are not as they were, by name and as they are now; None for no plain file.
+
+    The hooks of git-lfs do not count.
+    """
+    found = {name: content for name, content in _guarded(bare) if name in shape.files or not _is_of_lfs(name, content)}
     return {
         name: found.get(name)
         for name in sorted(found.keys() | shape.files.keys())
         if found.get(name) is None or found[name] != shape.files.get(name)
     }
+
+
+def _is_of_lfs(name: str, content: GuardedFile | None) -> bool:
+    hook = _LFS_HOOK.fullmatch(content.text) if content and name.startswith("hooks/") else None
+    return hook is not None and name == f"hooks/{hook[2]}"
 
 
 def restore(bare: Path, shape: Shape, names: Collection[str]) -> None:

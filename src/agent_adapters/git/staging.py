@@ -8,7 +8,7 @@ import asyncio
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from attrs import define, field
@@ -26,15 +26,21 @@ _GITLINK_MODE = b"\x00\x00\xe0\x00"
 
 @define
 class Staging:
-    """Stages one worktree. `dropped` are the nested repositories that a lenient staging left out."""
+    """Stages one worktree. `dropped` are the nested repositories that a lenient staging left out.
+
+    What is withheld stays as it is at the base. With a folder `aside` nothing is written elsewhere, so that another
+    staging of the same worktree may go on at the same time; what was staged is seen by `run` alone then.
+    """
 
     clone: Clone
     checkout: Checkout
+    withheld: Sequence[str] = ()
+    aside: Path | None = None
     dropped: list[str] = field(factory=list, init=False)
 
     @property
     def _index(self) -> Path:
-        return self.checkout.record / "index.now"
+        return (self.aside or self.checkout.record) / "index.now"
 
     async def tree(self, base_sha: str, *, lenient: bool = False) -> str:
         """Store the worktree's files and return their tree.
@@ -44,15 +50,17 @@ class Staging:
         """
         await self._start_index(base_sha)
         links = await self._gitlinks()
+        folded = await asyncio.to_thread(_folds_case, self.checkout.path)
         submodules = [path for path in links if await asyncio.to_thread(self._has_repository, path)]
-        without = [f":(top,literal,exclude){path}" for path in submodules]
+        without = [*_excluding(submodules, folded=False), *_excluding(self.withheld, folded=folded)]
         ignoring = ["--ignore-errors"] if lenient else []
-        added = await self._git("add", "-A", *ignoring, "--", ":/", *without)
+        added = await self.run("add", "-A", *ignoring, "--", ":/", *without)
         if not added.ok and not (lenient and added.status == 1):
             raise self._add_failure(added)
         self.dropped += _NO_COMMIT.findall(added.err)
         for path in submodules:
-            await self._note_submodule(path, links[path])
+            if not _is_among(path, self.withheld, folded=folded):
+                await self._note_submodule(path, links[path])
         nested = sorted((await self._gitlinks()).keys() - links.keys())
         if nested and not lenient:
             raise _nested(nested)
@@ -64,6 +72,8 @@ class Staging:
     async def _start_index(self, base_sha: str) -> None:
         lock = self._index.with_name(f"{self._index.name}.lock")
         await asyncio.to_thread(lock.unlink, missing_ok=True)
+        if self.aside is not None:
+            await asyncio.to_thread(_share_objects, self.clone.bare / "objects", self.aside / "objects")
         try:
             await asyncio.to_thread(shutil.copy2, self.checkout.index, self._index)
         except FileNotFoundError:
@@ -98,15 +108,49 @@ class Staging:
         found = _NO_COMMIT.findall(added.err)
         return _nested(found) if found else failure("The work could not be committed", added, "worktree_failed")
 
-    async def _git(self, *arguments: str, stdin: bytes | None = None) -> GitOutcome:
+    async def run(self, *arguments: str, stdin: bytes | None = None, most: int | None = None) -> GitOutcome:
+        """Run git where the worktree is seen as it was staged."""
         env = {"GIT_WORK_TREE": str(self.checkout.path), "GIT_INDEX_FILE": str(self._index)}
-        return await self.clone.run(*arguments, env=env, stdin=stdin)
+        if self.aside is not None:
+            env["GIT_OBJECT_DIRECTORY"] = str(self.aside / "objects")
+        return await self.clone.run(*arguments, env=env, stdin=stdin, most=most)
 
     async def _must(self, *arguments: str, stdin: bytes | None = None) -> GitOutcome:
-        outcome = await self._git(*arguments, stdin=stdin)
+        outcome = await self.run(*arguments, stdin=stdin)
         if not outcome.ok:
             raise failure("The work could not be committed", outcome, "worktree_failed")
         return outcome
+
+
+def _share_objects(known: Path, fresh: Path) -> None:
+    (fresh / "info").mkdir(parents=True, exist_ok=True)
+    (fresh / "info" / "alternates").write_bytes(os.fsencode(known) + b"\n")
+
+
+def _folds_case(path: Path) -> bool:
+    """Whether the disk takes names that differ in case alone for one, as a Mac's does."""
+    return Path(str(path).swapcase()).exists()
+
+
+def _is_among(path: str, folders: Sequence[str], *, folded: bool) -> bool:
+    known = [folder.lower() if folded else folder for folder in folders]
+    path = path.lower() if folded else path
+    return any(path == folder or path.startswith(f"{folder}/") for folder in known)
+
+
+def _excluding(paths: Sequence[str], *, folded: bool) -> Iterator[str]:
+    """Yield patterns that leave out these paths, and what is below them, and nothing else.
+
+    With plain paths `git add` would fail where one is ignored, or lies in a submodule. It does not look that closely
+    at a pattern that begins with a wildcard, such as a set of one character.
+    """
+    magic = ":(top,glob,exclude,icase)" if folded else ":(top,glob,exclude)"
+    for path in paths:
+        raw = os.fsencode(path)
+        first = raw[:1].lower() if folded else raw[:1]  # git folds no sets
+        pattern = os.fsdecode(b"[\\" + first + b"]" + re.sub(rb"[\\*?\[]", rb"\\\g<0>", raw[1:]))
+        yield f"{magic}{pattern}"
+        yield f"{magic}{pattern}/**"
 
 
 def _nested(paths: list[str]) -> RepoStoreError:

@@ -11,16 +11,19 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from agent_adapters.git.checkout import read_facts
 from agent_adapters.git.failures import without_credentials
 from agent_adapters.git.process import GitOutcome
+from agent_adapters.git.record import Facts
 from agent_adapters.git.shape import GuardedFile, Shape, write_whole
 from agent_core.domain.errors import RepoStoreError
 
 NAMED = 10
 LONGEST = 120
-_HARMLESS = re.compile(r"user\.(?:name|email)|branch\..+|lfs\.repositoryformatversion")
-"""What git, git-lfs and agents write in the ordinary course of work, and what can neither run nor redirect anything."""
+_HARMLESS = re.compile(
+    r"user\.(?:name|email)|branch\..+|submodule\..+\.(?:active|url)|lfs\.(?:repositoryformatversion|.+\.access)"
+)
+"""What git, git-lfs and agents write in the ordinary course of work, and what can run nothing, nor lead the server
+elsewhere. `git submodule init` writes where a submodule is fetched from; its commit is named by the tree."""
 
 Run = Callable[..., Awaitable[GitOutcome]]
 
@@ -35,7 +38,8 @@ async def describe(run: Run, shape: Shape, found: Mapping[str, GuardedFile | Non
 def note(records: Path, names: Iterable[str]) -> None:
     """Note a change for every job whose worktree is whole: only there an agent can have been at work."""
     for facts in records.glob("*/facts.json"):
-        if read_facts(facts.parent).get("base"):
+        opened = Facts.load(facts.parent)
+        if opened is not None and opened.base is not None:
             known = _noted(facts.parent)
             fresh = [name for name in names if name not in known]
             with suppress(FileNotFoundError):  # that job was closed meanwhile

@@ -5,36 +5,26 @@ every failure is followed by a look for the pull request, and only then is it tr
 """
 
 import asyncio
-import errno
-import logging
-import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
-from agent_adapters.github.gh_command import GhAnswer, GhCommand
+from agent_adapters.github.gh_command import GhCommand
+from agent_adapters.github.patience import GivenUp, Patience, Sleep
+from agent_adapters.github.pull import Pull, pull_in, pulls_path
 from agent_adapters.github.refusal import Kind, Refusal, refusal_in
+from agent_adapters.github.sidebar import Sidebar
 from agent_core.domain.errors import PRHostError
 from agent_core.ports import PRHost, PullRequest, PullRequestOrder
 
 CALL_LIMIT = 30.0
 OVERALL_LIMIT = 240.0  # after this no new attempt begins: with the last one's calls it stays below five minutes
 VISIBILITY_LIMIT = 60.0
-_LONGEST_PAUSE = 30.0
+SIDEBAR_LIMIT = 20.0  # for each request beside the pull request itself: that is there, and the job waits
 _STALE_READS = 4
-_NOT_A_PROGRAM = frozenset({errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOEXEC})
-
-Sleep = Callable[[float], Awaitable[object]]
-_log = logging.getLogger(__name__)
-
-
-@frozen(kw_only=True)
-class _Pull:
-    number: int
-    url: str
-    files_changed: int | None
-    head_sha: str | None
+_FOR_SURE = frozenset({Kind.NOT_LOGGED_IN, Kind.NOTHING_TO_OPEN, Kind.NO_DRAFTS})
 
 
 class GhPRHost(PRHost):
@@ -55,39 +45,39 @@ class GhPRHost(PRHost):
     ) -> None:
         self._command = command
         self._gh = GhCommand(command, environ, call_limit)
-        self._limits = {Kind.PASSING: overall_limit, Kind.NOT_VISIBLE_YET: min(visibility_limit, overall_limit)}
         self._sleep = sleep
+        limits = {Kind.PASSING: overall_limit, Kind.NOT_VISIBLE_YET: min(visibility_limit, overall_limit)}
+        self._patience = Patience(limits=limits, sleep=sleep)
+        short = {kind: min(SIDEBAR_LIMIT, limit) for kind, limit in limits.items()}
+        self._sidebar = Sidebar(gh=self._gh, patience=Patience(limits=short, sleep=sleep))
 
     async def open(self, order: PullRequestOrder) -> PullRequest:
-        started = time.monotonic()
-        waited = 0.0
-        pause = 1.0
-        while True:
-            try:
-                return await self._settled(order, await self._created_or_found(order))
-            except OSError as problem:
-                if problem.errno in _NOT_A_PROGRAM:
-                    raise self._missing(order, problem) from problem
-                refusal = Refusal(kind=Kind.PASSING, sentence=f"gh could not be started ({problem.strerror})")
-            except Refusal as found:
-                refusal = found
-            spent = max(waited, time.monotonic() - started)
-            wait = max(pause, refusal.pause or 0.0)
-            if spent + wait > self._limits.get(refusal.kind, 0.0):
-                raise _error(order, refusal, spent)
-            _log.warning("pull request for %s: %s; trying again in %d s", order.head, refusal.sentence, wait)
-            await self._sleep(wait)
-            waited += wait
-            pause = min(pause * 2, _LONGEST_PAUSE)
+        try:
+            pull = await self._patience.until_done(partial(self._open, order), f"pull request for {order.head}")
+        except OSError as problem:
+            raise self._missing(order, problem) from problem
+        except GivenUp as end:
+            if order.draft and end.refusal.kind is Kind.NO_DRAFTS:
+                opened = await self.open(evolve(order, draft=False))
+                warning = f"The pull request is no draft: {end.refusal.sentence}"
+                return evolve(opened, warnings=(warning, *opened.warnings))
+            raise _error(order, end.refusal, end.spent) from None
+        warnings = await self._sidebar.fill(order, pull)
+        return PullRequest(number=pull.number, url=pull.url, files_changed=pull.files_changed or 0, warnings=warnings)
 
-    async def _created_or_found(self, order: PullRequestOrder) -> _Pull:
+    async def _open(self, order: PullRequestOrder) -> Pull:
+        return await self._settled(order, await self._created_or_found(order))
+
+    async def _created_or_found(self, order: PullRequestOrder) -> Pull:
         """Open it, or find it. Raises Refusal: the opening's, where it is sure that nothing is open."""
-        payload = {"title": order.title, "body": order.body, "head": order.head, "base": order.base}
-        created = await self._gh.api("POST", _pulls(order), body=payload)
-        if pull := _pull_in(created):
-            return pull
+        payload: dict[str, Any] = {"title": order.title, "body": order.body, "head": order.head, "base": order.base}
+        if order.draft:
+            payload["draft"] = True
+        created = await self._gh.api("POST", pulls_path(order), body=payload)
+        if pull := pull_in(created):
+            return evolve(pull, is_new=True)
         refusal = refusal_in(created)
-        if refusal.kind in (Kind.NOT_LOGGED_IN, Kind.NOTHING_TO_OPEN):
+        if refusal.kind in _FOR_SURE:
             raise refusal
         number = await self._find(order, refusal)
         if number is None:
@@ -96,7 +86,7 @@ class GhPRHost(PRHost):
 
     async def _find(self, order: PullRequestOrder, refusal: Refusal) -> int | None:
         query = {"head": f"{order.repository.org}:{order.head}", "base": order.base, "state": "open"}
-        listed = await self._gh.api("GET", _pulls(order), query=query)
+        listed = await self._gh.api("GET", pulls_path(order), query=query)
         rows = listed.json if listed.succeeded else None
         if isinstance(rows, list):
             return next((row["number"] for row in rows if _is_ours(row, order)), None)
@@ -107,24 +97,24 @@ class GhPRHost(PRHost):
             raise unlisted
         return None
 
-    async def _read(self, order: PullRequestOrder, number: int) -> _Pull:
-        answer = await self._gh.api("GET", f"{_pulls(order)}/{number}")
-        if pull := _pull_in(answer):
+    async def _read(self, order: PullRequestOrder, number: int) -> Pull:
+        answer = await self._gh.api("GET", f"{pulls_path(order)}/{number}")
+        if pull := pull_in(answer):
             return pull
         refusal = refusal_in(answer)
         if answer.status == 404:  # it was there a moment ago
             refusal = evolve(refusal, kind=Kind.NOT_VISIBLE_YET)
         raise refusal
 
-    async def _settled(self, order: PullRequestOrder, pull: _Pull) -> PullRequest:
+    async def _settled(self, order: PullRequestOrder, pull: Pull) -> Pull:
         """Read the pull request again while it does not show the commit that was just pushed: its count is older."""
         for attempt in range(_STALE_READS):
             if pull.files_changed is not None and pull.head_sha in (None, order.head_sha):
                 break
             if pull.files_changed is not None:
                 await self._sleep(2.0**attempt)
-            pull = await self._read(order, pull.number)
-        return PullRequest(number=pull.number, url=pull.url, files_changed=pull.files_changed or 0)
+            pull = evolve(await self._read(order, pull.number), is_new=pull.is_new)
+        return pull
 
     def _missing(self, order: PullRequestOrder, problem: OSError) -> PRHostError:
         return PRHostError(
@@ -132,22 +122,6 @@ class GhPRHost(PRHost):
             f"(https://cli.github.com) and make sure that the server finds it. {_pushed(order)}",
             code="gh_missing",
         )
-
-
-def _pulls(order: PullRequestOrder) -> str:
-    return f"repos/{order.repository.org}/{order.repository.name}/pulls"
-
-
-def _pull_in(answer: GhAnswer) -> _Pull | None:
-    found = answer.json if answer.succeeded else None
-    if not isinstance(found, dict):
-        return None
-    number, url, changed = found.get("number"), found.get("html_url"), found.get("changed_files")
-    if not isinstance(number, int) or not isinstance(url, str):
-        return None
-    head = found.get("head")
-    sha = head.get("sha") if isinstance(head, dict) else None
-    return _Pull(number=number, url=url, files_changed=changed if isinstance(changed, int) else None, head_sha=sha)
 
 
 def _is_ours(row: Any, order: PullRequestOrder) -> bool:

@@ -18,6 +18,7 @@ class Kind(Enum):
 
     NOT_LOGGED_IN = "nobody is logged in, or the token is not accepted: the next call would fail alike"
     NOTHING_TO_OPEN = "the head has no commits that the base has not"
+    NO_DRAFTS = "the repository's plan has no draft pull requests"
     FINAL = "the same request would be refused again"
     NOT_VISIBLE_YET = "what was just pushed or opened is not seen everywhere yet"
     PASSING = "the network or the service is in trouble; whether the request took effect is not known"
@@ -30,6 +31,8 @@ class Refusal(Exception):
     kind: Kind
     sentence: str
     pause: float | None = None
+    status: int | None = None
+    """GitHub's, where it is final."""
 
 
 def refusal_in(answer: GhAnswer) -> Refusal:
@@ -52,17 +55,20 @@ def refusal_in(answer: GhAnswer) -> Refusal:
     if status in (403, 429) and (pause := _rate_limit(answer, said)) is not None:
         return Refusal(kind=Kind.PASSING, sentence=sentence, pause=pause)
     if status == 422:
-        return Refusal(kind=_kind_of_invalid(answer.json, said), sentence=sentence)
+        return Refusal(kind=_kind_of_invalid(answer.json, said), sentence=sentence, status=status)
     if status >= 500 or status in _PASSING:
         return Refusal(kind=Kind.PASSING, sentence=sentence, pause=_retry_after(answer))
-    return Refusal(kind=Kind.FINAL, sentence=sentence)
+    return Refusal(kind=Kind.FINAL, sentence=sentence, status=status)
 
 
 def _kind_of_invalid(body: Any, said: str) -> Kind:
     if any(error.get("field") == "head" and error.get("code") == "invalid" for error in _errors(body)):
         return Kind.NOT_VISIBLE_YET
-    if "already exists" in said:  # it was looked for after this answer: not found then, it is about to be
+    # A pull request was looked for after this answer: not found then, it is about to be. A label was made by another.
+    if "already exists" in said or "already_exists" in said:
         return Kind.NOT_VISIBLE_YET
+    if "draft pull requests are not supported" in said.lower():
+        return Kind.NO_DRAFTS
     return Kind.NOTHING_TO_OPEN if "No commits between" in said else Kind.FINAL
 
 

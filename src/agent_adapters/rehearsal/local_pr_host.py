@@ -38,8 +38,9 @@ class LocalPRHost(PRHost):
                 kept = _read_all(folder)
                 number = next((n for n, pull in kept.items() if _is_for(pull, order)), max(kept, default=0) + 1)
                 path = folder / f"{number}.json"
+                before = kept.get(number, {"title": order.title, "body": order.body, "draft": order.draft})
                 pull = {
-                    **kept.get(number, {"title": order.title, "body": order.body}),
+                    **before,
                     "number": number,
                     "url": path.as_uri(),
                     "state": "open",
@@ -48,6 +49,8 @@ class LocalPRHost(PRHost):
                     "headSha": order.head_sha,
                     "base": order.base,
                     "filesChanged": files_changed,
+                    "labels": [*dict.fromkeys([*before.get("labels", []), *order.labels])],
+                    "reviewers": before.get("reviewers") or [*dict.fromkeys(order.reviewers)],
                 }
                 fresh = path.with_suffix(".new")
                 fresh.write_text(json.dumps(pull, indent=2) + "\n")

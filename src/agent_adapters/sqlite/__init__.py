@@ -7,6 +7,7 @@ from agent_adapters.sqlite.database import Database
 from agent_adapters.sqlite.errors import DatabaseError
 from agent_adapters.sqlite.hold_repo import SqliteHoldRepo
 from agent_adapters.sqlite.job_repo import SqliteJobRepo
+from agent_adapters.sqlite.ledger import SqliteLedger
 from agent_adapters.sqlite.message_log import SqliteMessageLog
 from agent_adapters.sqlite.outbox import SqliteOutbox
 
@@ -17,6 +18,7 @@ __all__ = [
     "SqliteClientRepo",
     "SqliteHoldRepo",
     "SqliteJobRepo",
+    "SqliteLedger",
     "SqliteMessageLog",
     "SqliteOutbox",
     "back_up",

@@ -6,7 +6,8 @@ import aiosqlite
 
 from agent_adapters.sqlite.connection import fetch
 from agent_adapters.sqlite.database import Database
-from agent_adapters.sqlite.records import Record, assignments, insert, iso
+from agent_adapters.sqlite.documents import iso
+from agent_adapters.sqlite.records import Record, assignments, insert
 from agent_core.domain.answer import Answer
 from agent_core.ports import Answers
 

@@ -11,6 +11,7 @@ import aiosqlite
 from agent_adapters.sqlite.answers import put_answer
 from agent_adapters.sqlite.connection import fetch
 from agent_adapters.sqlite.database import Database
+from agent_adapters.sqlite.ledger import enter
 from agent_adapters.sqlite.outbox import put
 from agent_adapters.sqlite.records import Record, insert, update
 from agent_core.domain.answer import Answer
@@ -67,14 +68,20 @@ class SqliteJobRepo(JobRepo):
         f"WHERE id = :id AND revision = :revision RETURNING {', '.join(_JOBS.columns)}"
     )
 
+    _STATE = "SELECT state FROM jobs WHERE id = ?"
+
     async def save(self, job: Job, callback: Delivery | None = None) -> Job:
         async def save(connection: aiosqlite.Connection) -> Job:
+            before = await fetch(connection, self._STATE, (job.id,)) if job.state.is_final else []
             rows = await fetch(connection, self._SAVE, _row(job))
             if not rows:
                 raise StaleJob(job.id)
+            saved = _JOBS.value(rows[0])
+            if any(not JobState(state).is_final for (state,) in before):
+                await enter(connection, saved)
             if callback is not None:
                 await put(connection, callback)
-            return _JOBS.value(rows[0])
+            return saved
 
         return await self._db.write(save)
 
@@ -107,6 +114,11 @@ class SqliteJobRepo(JobRepo):
     async def counts(self, client_id: str | None = None) -> Mapping[JobState, int]:
         rows = await self._db.read(self._COUNTS, (client_id, client_id))
         return {JobState(state): n for state, n in rows}
+
+    _CHAIN = _JOBS.select("FROM jobs WHERE id = :id OR first_job_id = :id ORDER BY seq")
+
+    async def chain(self, chain_id: str) -> Sequence[Job]:
+        return [_JOBS.value(row) for row in await self._db.read(self._CHAIN, {"id": chain_id})]
 
 
 @cache

@@ -10,7 +10,7 @@ from attrs import define, field
 
 from agent_adapters.sqlite.connection import fetch
 from agent_adapters.sqlite.database import Database
-from agent_adapters.sqlite.records import iso, storable
+from agent_adapters.sqlite.documents import iso, storable
 from agent_core.domain.job import JobMessage, MessageType
 from agent_core.ports import MessageLog, Retention
 

@@ -7,7 +7,8 @@ import aiosqlite
 
 from agent_adapters.sqlite.connection import fetch
 from agent_adapters.sqlite.database import Database
-from agent_adapters.sqlite.records import Record, insert, iso, update
+from agent_adapters.sqlite.documents import iso
+from agent_adapters.sqlite.records import Record, insert, update
 from agent_core.domain.delivery import Delivery
 from agent_core.ports import Outbox
 

@@ -4,7 +4,9 @@ import re
 from collections.abc import Collection
 from datetime import datetime
 
-from attrs import frozen
+from attrs import field, frozen
+
+from agent_core.domain.client_settings import ClientSettings
 
 _ORG = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})")
 _REPO = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
@@ -35,6 +37,7 @@ class Client:
     directory: str
     created_at: datetime
     updated_at: datetime
+    settings: ClientSettings = field(factory=ClientSettings)
 
     @property
     def repository(self) -> Repository:

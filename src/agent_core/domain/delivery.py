@@ -1,11 +1,13 @@
 """A callback to be delivered: its bytes, its attempts, and when the next one is due."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from attrs import evolve, frozen
 
+from agent_core.domain.holds import Hold
 from agent_core.domain.job import Job
 
 RETRY_AFTER = tuple(
@@ -78,7 +80,23 @@ def callback_for(job: Job, delivery_id: str, now: datetime) -> Delivery | None:
     )
 
 
-def callback_body(job: Job) -> bytes:
+def held_callback(job: Job, hold: Hold, delivery_id: str, now: datetime) -> Delivery | None:
+    """Make the callback of a job that waits for a limit, or None when the job has nobody to call."""
+    if job.os_callback_url is None:
+        return None
+    more = {"heldUntil": None if hold.until is None else iso_seconds(hold.until), "heldReason": hold.reason}
+    return Delivery(
+        id=delivery_id,
+        job_id=job.id,
+        url=job.os_callback_url,
+        event="job.held",
+        body=callback_body(job, more),
+        created_at=now,
+        next_at=now,
+    )
+
+
+def callback_body(job: Job, more: Mapping[str, str | None] | None = None) -> bytes:
     """Write the callback's payload: compact JSON, the specification's keys in its order, new keys only at the end."""
     payload = {
         "jobId": job.id,
@@ -89,6 +107,7 @@ def callback_body(job: Job) -> bytes:
         "filesChanged": job.files_changed,
         "error": job.error,
         "completedAt": None if job.completed_at is None else iso_seconds(job.completed_at),
+        **(more or {}),
     }
     text = json.dumps(payload, separators=(",", ":"), ensure_ascii=False)
     return text.encode("utf-8", "replace")

@@ -72,12 +72,27 @@ class JobFinished(CallerError):
 
 
 class JobNotFinished(CallerError):
-    """The job is queued or running and cannot be retried yet."""
+    """The job is queued or running and cannot be retried or published yet."""
 
     code = "job_not_finished"
 
-    def __init__(self, status: str) -> None:
-        super().__init__(f"The job is {status}: only a finished job can be retried")
+    def __init__(self, status: str, wanted: str = "retried") -> None:
+        super().__init__(f"The job is {status}: only a finished job can be {wanted}")
+
+
+class NothingKept(CallerError):
+    """The job has left no work that could be published."""
+
+    code = "nothing_kept"
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"The job {job_id} has left no work that could be published")
+
+
+class NoWork(CallerError):
+    """The job has no work yet, or has left none."""
+
+    code = "no_work"
 
 
 class NoCallback(CallerError):

@@ -10,6 +10,10 @@ STAGGER = timedelta(seconds=5)
 """After a hold jobs start one by one, so far apart: what held them may still be there."""
 
 
+HIGH_PRIORITY = 1
+"""From this priority on a job may use what is kept in reserve."""
+
+
 class HoldKind(StrEnum):
     """What stands in the way. There is at most one hold of a kind."""
 
@@ -17,11 +21,16 @@ class HoldKind(StrEnum):
     LOGIN_LOST = "login_lost"
     PAUSED = "paused"
     LOW_DISK = "low_disk"
+    LIMIT_RESERVE = "limit_reserve"
+
+
+LIMITS = frozenset({HoldKind.USAGE_LIMIT, HoldKind.LIMIT_RESERVE})
+"""The holds that stand for a limit of the subscription."""
 
 
 @frozen(kw_only=True)
 class Hold:
-    """Nothing starts while it stands. Without `until` it stands until it is lifted."""
+    """While it stands nothing starts that it `blocks`. Without `until` it stands until it is lifted."""
 
     kind: HoldKind
     reason: str
@@ -32,11 +41,15 @@ class Hold:
         """Whether its time has passed."""
         return self.until is not None and self.until <= now
 
+    def blocks(self, priority: int) -> bool:
+        """Whether jobs of this priority wait: all, but for those that a limit's reserve is kept for."""
+        return self.kind is not HoldKind.LIMIT_RESERVE or priority < HIGH_PRIORITY
+
 
 def standing(holds: Iterable[Hold], now: datetime) -> Hold | None:
-    """Return the hold that stands longest, or None when jobs may start."""
+    """Return the hold that blocks most and stands longest, or None when jobs may start."""
     live = [hold for hold in holds if not hold.is_over(now)]
-    return max(live, key=lambda h: (h.until is None, h.until or h.since), default=None)
+    return max(live, key=lambda h: (h.blocks(HIGH_PRIORITY), h.until is None, h.until or h.since), default=None)
 
 
 def starts_allowed(free_since: datetime | None, started_since: int, now: datetime) -> int | None:

@@ -3,7 +3,9 @@
 from datetime import datetime
 from enum import StrEnum
 
-from attrs import frozen
+from attrs import Factory, field, frozen
+
+from agent_core.domain.job_options import DeliveryMode, JobOptions
 
 
 class JobStatus(StrEnum):
@@ -52,6 +54,15 @@ _STATUS = {
 }
 RUNNING_STATES = frozenset({JobState.PREPARING, JobState.WORKING, JobState.PUBLISHING, JobState.CANCELLING})
 FINAL_STATES = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})
+
+
+class JobKind(StrEnum):
+    """What a job is for."""
+
+    TASK = "task"
+    """To have the agent do something."""
+    PUBLISH = "publish"
+    """To publish work that an earlier job has left: no agent runs."""
 
 
 class MessageType(StrEnum):
@@ -104,6 +115,14 @@ class Job:
     os_feature_id: str | None = None
     os_callback_url: str | None = None
     original_job_id: str | None = None
+    """The job that this one was made of: a retry's, a follow-up's or a publication's."""
+    follow_up_of: str | None = None
+    """The job that this one goes on from: it waits for its end, and has its session, its worktree's path and the work
+    that it kept."""
+    first_job_id: str | None = None
+    """The first job of the chain; None for the first one itself."""
+    kind: JobKind = JobKind.TASK
+    options: JobOptions = field(factory=JobOptions)
     priority: int = 0
     not_before: datetime | None = None
     created_at: datetime
@@ -118,8 +137,18 @@ class Job:
     completed_at: datetime | None = None
     crashes: int = 0
     pid: int | None = None
+    worktree_name: str = field(default=Factory(lambda self: self.id, takes_self=True))
+    """Names its worktree among those of the repository."""
     worktree_path: str | None = None
+    setup_at: datetime | None = None
+    """When the client's setup was done in the present worktree."""
     session_id: str | None = None
+    agent_started_at: datetime | None = None
+    """When the agent that runs now was started."""
+    agent_ms: int = 0
+    """How long agents have run for this job, by the server's clock."""
+    run_ms: int = 0
+    """How long its runs have held a slot."""
     agent_finished_at: datetime | None = None
     exit_code: int | None = None
     model: str | None = None
@@ -129,11 +158,18 @@ class Job:
     cost_usd: float | None = None
     duration_ms: int | None = None
     result_text: str | None = None
+    check_rounds: int = 0
+    """How often the agent was told of a failed check."""
+    check_output: str | None = None
+    """What the checks said that the agent is to repair now."""
+    checks_passed_at: datetime | None = None
     commit_sha: str | None = None
     pr_url: str | None = None
     pr_number: int | None = None
     files_changed: int | None = None
     kept_ref: str | None = None
+    held_until: datetime | None = None
+    """The end of the hold that its caller was told of."""
     error: str | None = None
     error_code: str | None = None
 
@@ -141,6 +177,11 @@ class Job:
     def status(self) -> JobStatus:
         """The public status."""
         return self.state.status
+
+    @property
+    def chain_id(self) -> str:
+        """The id of the first job of its chain, which may be itself."""
+        return self.first_job_id or self.id
 
     @property
     def commit_message(self) -> str:
@@ -151,12 +192,6 @@ class Job:
     def pull_request_title(self) -> str:
         """The title of the job's pull request."""
         return self.title or self.branch_name
-
-    @property
-    def pull_request_body(self) -> str:
-        """The text of the job's pull request. A feature id is data: it must not notify anybody."""
-        feature = (self.os_feature_id or "N/A").replace("@", "@\u200b")
-        return f"Automated by Claude Code Agent\n\nFeature ID: {feature}"
 
 
 @frozen(kw_only=True)
@@ -171,3 +206,25 @@ class JobRequest:
     title: str | None = None
     os_feature_id: str | None = None
     os_callback_url: str | None = None
+    priority: int = 0
+    not_before: datetime | None = None
+    options: JobOptions = field(factory=JobOptions)
+
+
+@frozen(kw_only=True)
+class FollowUp:
+    """What a caller asks for after a job: more of the same session, on the same branch. None: as that job had it."""
+
+    prompt: str
+    title: str | None = None
+    os_feature_id: str | None = None
+    os_callback_url: str | None = None
+    priority: int | None = None
+    not_before: datetime | None = None
+    model: str | None = None
+    max_turns: int | None = None
+    max_cost_usd: float | None = None
+    timeout: int | None = None
+    delivery_mode: DeliveryMode | None = None
+    expect_changes: bool | None = None
+    notify_held: bool | None = None

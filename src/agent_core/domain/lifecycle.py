@@ -5,9 +5,9 @@ where it leads; `advance` looks that up and lays the event's facts over the job.
 raises `IllegalEvent` and changes nothing.
 
 A run that is cut short by a crash, a restart, a usage limit or a lost login goes back to the queue by `Interrupted`
-and keeps its facts, so that the next run goes on from them. `AgentFinished` is such a fact: after it the agent is
-never run again for this job. A cancel that arrives while the job runs is stored at once (`CancelRequested`), so
-that neither a late success nor a crash can undo it.
+and keeps its facts, so that the next run goes on from them. `AgentFinished` is such a fact: after it the agent is not
+run again for this job, unless the client's checks reject its work (`ChecksFailed`). A cancel that arrives while the job
+runs is stored at once (`CancelRequested`), so that neither a late success nor a crash can undo it.
 """
 
 from collections.abc import Callable, Mapping
@@ -46,9 +46,15 @@ class Claimed(Event):
 
 @frozen(kw_only=True)
 class WorktreeOpened(Event):
-    """The run has its private checkout."""
+    """The run has its private checkout; `intact` says that it is as an earlier run left it."""
 
     path: str
+    intact: bool = False
+
+
+@frozen(kw_only=True)
+class SetUp(Event):
+    """The client's setup was done in the worktree."""
 
 
 @frozen(kw_only=True)
@@ -69,6 +75,18 @@ class AgentFinished(Event):
 
 
 @frozen(kw_only=True)
+class ChecksFailed(Event):
+    """A check failed and the agent goes on, told of `output`."""
+
+    output: str
+
+
+@frozen(kw_only=True)
+class ChecksPassed(Event):
+    """The checks were content with the work."""
+
+
+@frozen(kw_only=True)
 class DeliveryResumed(Event):
     """A run began for a job whose agent had finished in an earlier run."""
 
@@ -78,6 +96,7 @@ class WorkPushed(Event):
     """The work is one commit at the origin."""
 
     commit_sha: str
+    files_changed: int | None = None
 
 
 @frozen(kw_only=True)
@@ -98,7 +117,9 @@ class WorkKept(Event):
 
 @frozen(kw_only=True)
 class Completed(Event):
-    """All was delivered."""
+    """All was delivered. `files_changed` where no pull request told it."""
+
+    files_changed: int | None = None
 
 
 @frozen(kw_only=True)
@@ -120,6 +141,13 @@ class Cancelled(Event):
 
 
 @frozen(kw_only=True)
+class Held(Event):
+    """The caller is told that the job has to wait for a limit."""
+
+    until: datetime | None
+
+
+@frozen(kw_only=True)
 class Interrupted(Event):
     """The run was cut short; the job waits for its next run."""
 
@@ -138,9 +166,12 @@ _Q, _P, _W, _D, _X = (
 TRANSITIONS: Mapping[type[Event], Mapping[JobState, JobState]] = {
     Claimed: {_Q: _P},
     WorktreeOpened: {_P: _P},
+    SetUp: {_P: _P},
     AgentStarted: {_P: _W, _W: _W},
     AgentFinished: {_P: _D, _W: _D},
     DeliveryResumed: {_P: _D},
+    ChecksFailed: {_D: _W},
+    ChecksPassed: {_D: _D},
     WorkPushed: {_D: _D},
     PullRequestOpened: {_D: _D},
     WorkKept: {_P: _P, _W: _W, _D: _D, _X: _X},
@@ -148,6 +179,7 @@ TRANSITIONS: Mapping[type[Event], Mapping[JobState, JobState]] = {
     Failed: {_P: JobState.FAILED, _W: JobState.FAILED, _D: JobState.FAILED},
     CancelRequested: {_Q: _X, _P: _X, _W: _X, _D: _X},
     Cancelled: {_Q: JobState.CANCELLED, _X: JobState.CANCELLED},
+    Held: {_Q: _Q},
     Interrupted: {_P: _Q, _W: _Q, _D: _Q},
 }
 
@@ -188,40 +220,78 @@ def _usage(job: Job, report: AgentReport) -> dict[str, Any]:
     }
 
 
+def _agent_over(job: Job, at: datetime) -> dict[str, Any]:
+    """The agent runs no more since `at`; its time counts."""
+    return {"pid": None, "agent_started_at": None, "agent_ms": job.agent_ms + _since(job.agent_started_at, at)}
+
+
+def _run_over(job: Job, at: datetime) -> dict[str, Any]:
+    """The run is over since `at`; its time counts."""
+    return {**_agent_over(job, at), "run_ms": job.run_ms + _since(job.started_at, at)}
+
+
+def _since(began: datetime | None, at: datetime) -> int:
+    """Milliseconds from then to `at`; a clock that was set back counts as no time."""
+    return 0 if began is None else max(0, round((at - began).total_seconds() * 1000))
+
+
 def _interrupted(job: Job, event: Interrupted) -> dict[str, Any]:
+    crashed = event.reason is InterruptReason.CRASH
+    # When a run ended that nobody saw end is not known: it does not count, rather than all the time since.
+    time = {"pid": None, "agent_started_at": None} if crashed else _run_over(job, event.at)
     return {
+        **time,
         "started_at": None,
-        "pid": None,
-        "crashes": job.crashes + (event.reason is InterruptReason.CRASH),
+        "crashes": job.crashes + crashed,
         **(_usage(job, evolve(event.report, result_text=None, exit_code=None)) if event.report else {}),
     }
 
 
 def _ended(job: Job, event: Event) -> dict[str, Any]:
-    return {"completed_at": job.completed_at or event.at, "pid": None}
+    at = job.completed_at or event.at
+    return {**_run_over(job, at), "completed_at": at}
+
+
+def _completed(job: Job, event: Completed) -> dict[str, Any]:
+    found = {} if event.files_changed is None else {"files_changed": event.files_changed}
+    return {**_ended(job, event), **found}
 
 
 _FACTS: Mapping[type[Event], Callable[[Job, Any], dict[str, Any]]] = {
-    Claimed: lambda _, e: {"started_at": e.at},
-    WorktreeOpened: lambda _, e: {"worktree_path": e.path},
-    AgentStarted: lambda _, e: {"pid": e.pid, "session_id": e.session_id},
+    Claimed: lambda _, e: {"started_at": e.at, "held_until": None},
+    WorktreeOpened: lambda job, e: {"worktree_path": e.path, "setup_at": job.setup_at if e.intact else None},
+    SetUp: lambda _, e: {"setup_at": e.at},
+    AgentStarted: lambda job, e: {
+        **_agent_over(job, e.at),
+        "agent_started_at": e.at,
+        "pid": e.pid,
+        "session_id": e.session_id,
+    },
     AgentFinished: lambda job, e: {
+        **_agent_over(job, e.at),
         "agent_finished_at": e.at,
-        "pid": None,
+        "check_output": None,
         "error": e.error,
         "error_code": e.error_code,
         **_usage(job, e.report),
     },
-    WorkPushed: lambda _, e: {"commit_sha": e.commit_sha},
+    ChecksFailed: lambda job, e: {
+        "agent_finished_at": None,
+        "check_rounds": job.check_rounds + 1,
+        "check_output": e.output,
+    },
+    ChecksPassed: lambda _, e: {"checks_passed_at": e.at},
+    WorkPushed: lambda _, e: {"commit_sha": e.commit_sha, "files_changed": e.files_changed},
     PullRequestOpened: lambda _, e: {
         "pr_number": e.number,
         "pr_url": e.url,
         "files_changed": e.files_changed,
     },
     WorkKept: lambda _, e: {"kept_ref": e.ref},
-    Completed: _ended,
+    Completed: _completed,
     Failed: lambda job, e: {**_ended(job, e), "error": e.error, "error_code": e.error_code},
     CancelRequested: lambda _, e: {"completed_at": e.at},
     Cancelled: _ended,
+    Held: lambda _, e: {"held_until": e.until},
     Interrupted: _interrupted,
 }

@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 from agent_core.domain.branch_name import branch_name_problem
 from agent_core.domain.client import org_problem, repo_problem
 from agent_core.domain.errors import InvalidValue
-from agent_core.domain.job import JobRequest
+from agent_core.domain.job import FollowUp, JobRequest
+from agent_core.domain.job_options import JobOptions
+from agent_core.domain.settings_rules import check_options, check_priority
+from agent_core.domain.text_rules import MAX_NAME, MAX_TITLE, check_line, check_prompt
 
-MAX_PROMPT_BYTES = 256 * 1024
-MAX_TITLE = 256
-MAX_NAME = 200
 MAX_URL = 2000
 
 UrlRule = Callable[[str], str | None]
@@ -22,11 +22,9 @@ def check_job_request(request: JobRequest, url_problem: UrlRule) -> None:
     _refuse("branchName", branch_name_problem(request.branch_name))
     if request.title:
         check_line("title", request.title, MAX_TITLE)
-    if request.os_feature_id is not None:
-        check_line("osFeatureId", request.os_feature_id, MAX_NAME)
-    if request.os_callback_url is not None:
-        check_line("osCallbackUrl", request.os_callback_url, MAX_URL)
-        _refuse("osCallbackUrl", url_problem(request.os_callback_url))
+    _check_callers_facts(request.os_feature_id, request.os_callback_url, url_problem)
+    check_priority(request.priority)
+    check_options(request.options)
     if request.client_id is None and request.github_org is None and request.github_repo is None:
         raise InvalidValue("clientId", "give it, or githubOrg and githubRepo")
     if (request.github_org is None) != (request.github_repo is None):
@@ -34,6 +32,24 @@ def check_job_request(request: JobRequest, url_problem: UrlRule) -> None:
         raise InvalidValue(missing, "githubOrg and githubRepo belong together")
     if request.github_org is not None and request.github_repo is not None:
         check_repository(request.github_org, request.github_repo)
+
+
+def check_follow_up(wanted: FollowUp, url_problem: UrlRule) -> None:
+    """Raise InvalidValue for the first field that no follow-up may have."""
+    check_prompt("prompt", wanted.prompt)
+    if wanted.title:
+        check_line("title", wanted.title, MAX_TITLE)
+    _check_callers_facts(wanted.os_feature_id, wanted.os_callback_url, url_problem)
+    check_priority(wanted.priority or 0)
+    check_options(JobOptions().overlaid(wanted))
+
+
+def _check_callers_facts(feature_id: str | None, callback_url: str | None, url_problem: UrlRule) -> None:
+    if feature_id is not None:
+        check_line("osFeatureId", feature_id, MAX_NAME)
+    if callback_url is not None:
+        check_line("osCallbackUrl", callback_url, MAX_URL)
+        _refuse("osCallbackUrl", url_problem(callback_url))
 
 
 def check_repository(org: str, repo: str) -> None:
@@ -45,30 +61,6 @@ def check_repository(org: str, repo: str) -> None:
 def check_default_branch(name: str) -> None:
     """Raise InvalidValue when no branch can be called so."""
     _refuse("defaultBranch", branch_name_problem(name))
-
-
-def check_prompt(field: str, text: str) -> None:
-    """Raise InvalidValue unless `text` can be given to an agent as it is."""
-    if not text.strip():
-        raise InvalidValue(field, "must not be empty")
-    if "\0" in text:
-        raise InvalidValue(field, "must not hold a NUL character")
-    try:
-        size = len(text.encode())
-    except UnicodeEncodeError:
-        raise InvalidValue(field, "must be valid Unicode (it holds half of a surrogate pair)") from None
-    if size > MAX_PROMPT_BYTES:
-        raise InvalidValue(field, f"must not be longer than {MAX_PROMPT_BYTES // 1024} KiB in UTF-8")
-
-
-def check_line(field: str, text: str, longest: int) -> None:
-    """Raise InvalidValue unless `text` is one printable line of at most `longest` characters."""
-    if not text.strip():
-        raise InvalidValue(field, "must not be empty")
-    if len(text) > longest:
-        raise InvalidValue(field, f"must not be longer than {longest} characters")
-    if any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 or 0xD800 <= ord(c) < 0xE000 or c in "\u2028\u2029" for c in text):
-        raise InvalidValue(field, "must be one line of text without control characters")
 
 
 def plain_url_problem(url: str) -> str | None:

@@ -12,14 +12,16 @@ from agent_core.ports.agent import (
     AgentEnded,
     AgentEvent,
     AgentHealth,
+    AgentLimits,
     AgentSaid,
     AgentSpawned,
     AgentTask,
     CodeAgent,
     Ending,
 )
+from agent_core.ports.ledger import Ledger
 from agent_core.ports.publishing import Notifier, PRHost, PullRequest, PullRequestOrder
-from agent_core.ports.repositories import BareRepository, Publication, PublishCheck, RepoStore, Worktree
+from agent_core.ports.repositories import BareRepository, Publication, PublishCheck, RepoStore, WorkReader, Worktree
 from agent_core.ports.stores import (
     Answers,
     ClientRepo,
@@ -32,6 +34,7 @@ from agent_core.ports.stores import (
     QueueSnapshot,
     Retention,
 )
+from agent_core.ports.workspace import CommandEnded, CommandEvent, CommandSaid, CommandTask, Workspace
 
 Clock = Callable[[], datetime]
 """Tells the time in UTC."""
@@ -42,6 +45,7 @@ __all__ = [
     "AgentEnded",
     "AgentEvent",
     "AgentHealth",
+    "AgentLimits",
     "AgentSaid",
     "AgentSpawned",
     "AgentTask",
@@ -50,11 +54,16 @@ __all__ = [
     "ClientRepo",
     "Clock",
     "CodeAgent",
+    "CommandEnded",
+    "CommandEvent",
+    "CommandSaid",
+    "CommandTask",
     "Ending",
     "HoldRepo",
     "JobFilter",
     "JobPage",
     "JobRepo",
+    "Ledger",
     "MessageLog",
     "NewId",
     "Notifier",
@@ -67,5 +76,7 @@ __all__ = [
     "QueueSnapshot",
     "RepoStore",
     "Retention",
+    "WorkReader",
+    "Workspace",
     "Worktree",
 ]

@@ -6,20 +6,39 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 
+from agent_core.domain.client_settings import AgentSettings
 from agent_core.domain.job import AgentReport, MessageType
+from agent_core.domain.limit_windows import LimitWindow
 
 
 @frozen(kw_only=True)
 class AgentTask:
-    """One run of the agent. `session_id` is a UUID of ours; with `resume` an earlier run has used it."""
+    """One run of the agent. `session_id` is a UUID of ours; with `resume` an earlier run has used it.
+
+    Where a session that should be resumed is not known, a new one of the same id begins with `prompt`; where one that
+    should be new is known already, it goes on with `resume_prompt`. An agent that cannot tell one from the other does
+    as it was asked.
+    """
 
     job_id: str
     prompt: str
+    """What a new session is asked."""
+    resume_prompt: str | None = None
+    """What a session that goes on is asked; the same as `prompt` without it."""
     worktree: Path
+    directory: str | None = None
+    """Where in the worktree the agent starts."""
     session_id: str
     resume: bool = False
+    settings: AgentSettings = field(factory=AgentSettings)
+    """Laid over the adapter's own."""
+
+    @property
+    def place(self) -> Path:
+        """The directory that the agent starts in."""
+        return self.worktree / (self.directory or "")
 
 
 @frozen(kw_only=True)
@@ -36,6 +55,13 @@ class AgentSaid:
     type: MessageType
     content: str
     raw: str | None = None
+
+
+@frozen(kw_only=True)
+class AgentLimits:
+    """What the agent told of the subscription's limits."""
+
+    windows: tuple[LimitWindow, ...]
 
 
 class Ending(StrEnum):
@@ -56,12 +82,13 @@ class AgentEnded:
     error: str | None = None
     """A sentence, where the ending is not FINISHED."""
     error_code: str | None = None
-    """`agent_failed`, `agent_missing`, `agent_no_result`, `agent_timeout`, `usage_limit`, `login_lost`."""
+    """`agent_failed`, `agent_max_cost`, `agent_max_turns`, `agent_missing`, `agent_no_result`, `agent_timeout`,
+    `usage_limit`, `login_lost`."""
     resume_at: datetime | None = None
     """When a usage limit ends."""
 
 
-AgentEvent = AgentSpawned | AgentSaid | AgentEnded
+AgentEvent = AgentSpawned | AgentSaid | AgentLimits | AgentEnded
 
 
 @frozen(kw_only=True)
@@ -76,7 +103,7 @@ class CodeAgent(Protocol):
     """The coding CLI."""
 
     def run(self, task: AgentTask) -> AsyncGenerator[AgentEvent, None]:
-        """Run the agent; yield AgentSpawned, what it says as it says it, and AgentEnded.
+        """Run the agent; yield AgentSpawned, what it says and tells of limits as it does so, and AgentEnded.
 
         Never raises for what the agent or its program does wrong: that is AgentEnded's to tell, AgentSpawned is
         missing then. Closing the iterator, or cancelling the task that waits in it, ends the whole process tree

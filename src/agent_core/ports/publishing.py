@@ -18,6 +18,10 @@ class PullRequestOrder:
     base: str
     title: str
     body: str
+    draft: bool = False
+    labels: tuple[str, ...] = ()
+    reviewers: tuple[str, ...] = ()
+    """Logins, or `org/team`."""
 
 
 @frozen(kw_only=True)
@@ -27,6 +31,8 @@ class PullRequest:
     number: int
     url: str
     files_changed: int
+    warnings: tuple[str, ...] = ()
+    """Sentences about what was asked for beside and could not be done: labels, reviewers, being a draft."""
 
 
 class PRHost(Protocol):
@@ -34,6 +40,9 @@ class PRHost(Protocol):
 
     async def open(self, order: PullRequestOrder) -> PullRequest:
         """Open the pull request, or find the open one of this head and base: never two.
+
+        Labels and reviewers are added to either; title, text and whether it is a draft stay as they are on one that is
+        found. What a host refuses of these beside the pull request itself is a warning, and no error.
 
         Raises PRHostError. Codes: `pull_request_failed`, `pull_request_auth`, `gh_missing`. The network's and the
         host's passing troubles are retried inside, within some minutes.

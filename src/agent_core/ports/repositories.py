@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from attrs import frozen
+from attrs import Factory, field, frozen
 
 from agent_core.domain.client import Repository
 from agent_core.domain.publish_policy import FileChange
@@ -30,6 +30,12 @@ class Worktree:
     base_sha: str
     """The commit it was opened at: the branch's at the origin, where it exists there, else the default branch's."""
     intact: bool = False
+    name: str = field(default=Factory(lambda self: self.job_id, takes_self=True))
+    """Names it among those of the repository, and the last part of its path."""
+    withheld: tuple[str, ...] = ()
+    """Files and directories that are never part of the work, whatever is in them."""
+    has_kept_work: bool = False
+    """Whether it was opened with the work of another job in it."""
 
 
 @frozen(kw_only=True)
@@ -41,6 +47,8 @@ class Publication:
     """Whether the worktree's files differ from its base; only then something was pushed."""
     ahead: bool
     """Whether the branch at the origin has work that the default branch has not."""
+    files_changed: int = 0
+    """How many files differ from the base."""
 
 
 PublishCheck = Callable[[Sequence[FileChange]], None]
@@ -66,11 +74,27 @@ class RepoStore(Protocol):
         """Clone the repository if it is not there, and bring it up to date with its origin."""
         ...
 
-    async def open_worktree(self, repository: Repository, job_id: str, branch: str, default_branch: str) -> Worktree:
+    async def open_worktree(
+        self,
+        repository: Repository,
+        job_id: str,
+        branch: str,
+        default_branch: str,
+        *,
+        name: str | None = None,
+        withheld: Sequence[str] = (),
+        kept_ref: str | None = None,
+    ) -> Worktree:
         """Open the job's worktree on its branch, or give back the intact one of an earlier run.
 
         A branch that exists at the origin is continued; a new one starts at the origin's default branch. Several
-        worktrees of one repository may be opened at once, but only one for a branch.
+        worktrees of one repository may be opened at once, but only one for a branch. `name` says which of the
+        repository's it is, the job's own without it; jobs that share one take turns. Submodules and LFS files are
+        there as in a fresh recursive clone. What was withheld from an intact one stays so.
+
+        With `kept_ref` the files are those of the work that `keep` saved there, and the base is the commit which that
+        work began at. It is left out, and `has_kept_work` tells so, when the ref is gone, or the branch at the
+        origin has gone on from that commit or holds the work already.
         """
         ...
 
@@ -84,7 +108,7 @@ class RepoStore(Protocol):
         paths and perhaps in another thread; not when nothing differs. What it raises is passed on, and nothing is
         pushed then. Raises `repository_tampered`, and pushes nothing, when the shared repository's configuration or
         hooks were changed while the worktree was open: by this job's agent or by another one's, who can tell.
-        The work can still be kept after either.
+        The work can still be kept after either. LFS objects of the work are uploaded before it is pushed.
         """
         ...
 
@@ -92,14 +116,41 @@ class RepoStore(Protocol):
         """Save the worktree's changes under `refs/agent/kept/<job id>` and return the ref; None without changes."""
         ...
 
-    async def close_worktree(self, repository: Repository, job_id: str) -> None:
-        """Remove the job's worktree and its local branch, however much of them is there: nothing is fine too."""
+    async def close_worktree(self, repository: Repository, name: str) -> None:
+        """Remove the worktree of this name and its local branch, however much is there: nothing is fine too."""
         ...
 
     async def sweep(self, active: Collection[str], before: datetime) -> Sequence[Path]:
-        """Remove worktrees of jobs that are not in `active` and were last used before that time; return them."""
+        """Remove worktrees whose names are not in `active` and that were last used before that time; return them."""
         ...
 
     async def remove(self, repository: Repository) -> bool:
         """Delete the bare repository with its worktrees; False when there was none."""
+        ...
+
+
+class WorkReader(Protocol):
+    """Shows work, wherever it is: in a worktree, kept, or pushed. Reads only, and runs nothing of a repository's.
+
+    Every method raises RepoStoreError: `diff_too_large`, `work_gone` when there is no such commit or worktree any more,
+    or a code of `RepoStore`.
+    """
+
+    async def diff_of_worktree(self, repository: Repository, name: str) -> str:
+        """Return how the worktree's files differ from its base, without what is withheld, as `git apply` takes it."""
+        ...
+
+    async def diff_of_commit(self, repository: Repository, revision: str) -> str:
+        """Return what a commit, or the one that a ref names, changed against its parent, as `git apply` takes it."""
+        ...
+
+    async def stat_of_commit(self, repository: Repository, revision: str) -> str:
+        """Return the same as `git diff --stat` tells it, for people."""
+        ...
+
+    async def text_at_base(self, worktree: Worktree, paths: Sequence[str]) -> str | None:
+        """Return the text of the first of these files that the worktree's base has, in any letter case; or None.
+
+        A file over 64 KiB, and one that is no text, counts as missing.
+        """
         ...

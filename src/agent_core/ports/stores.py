@@ -55,6 +55,8 @@ class JobRepo(Protocol):
     async def save(self, job: Job, callback: Delivery | None = None) -> Job:
         """Store the job, and its callback in the same transaction; return it with its next revision.
 
+        A job that becomes final by it is entered into the ledger in the same transaction.
+
         Raises StaleJob, and writes nothing, when the stored revision is not the one of `job`.
         """
         ...
@@ -73,6 +75,10 @@ class JobRepo(Protocol):
 
     async def counts(self, client_id: str | None = None) -> Mapping[JobState, int]:
         """Count the jobs, of one client or of all, by state; states without jobs may be missing."""
+        ...
+
+    async def chain(self, chain_id: str) -> Sequence[Job]:
+        """Return the job of this id and those that have it as their `first_job_id`, oldest first."""
         ...
 
 

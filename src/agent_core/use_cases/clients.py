@@ -8,9 +8,13 @@ from attrs import evolve, frozen
 
 from agent_core.domain.answer import Remember
 from agent_core.domain.client import ASSUMED_DEFAULT_BRANCH, Client, directory_for
+from agent_core.domain.client_settings import SettingsChange
 from agent_core.domain.errors import ClientExists, WorldError
 from agent_core.domain.job import FINAL_STATES
-from agent_core.domain.request_rules import MAX_NAME, check_default_branch, check_line, check_repository
+from agent_core.domain.request_rules import check_default_branch, check_repository
+from agent_core.domain.secrets import Secrets
+from agent_core.domain.settings_rules import check_settings
+from agent_core.domain.text_rules import MAX_NAME, check_line
 from agent_core.ports import BareRepository, ClientRepo, Clock, JobRepo, NewId, RepoStore
 from agent_core.use_cases.views import ClientDetails, ClientView, ClonedClient, SyncedRepo
 
@@ -35,12 +39,16 @@ class ClientChange:
     name: str | None = None
     default_branch: str | None = None
     os_client_id: str | None = None
+    settings: SettingsChange | None = None
 
 
 class Clients:
     """Makes, changes, shows and deletes clients, and fetches their repositories."""
 
-    def __init__(self, clients: ClientRepo, jobs: JobRepo, repos: RepoStore, clock: Clock, new_id: NewId) -> None:
+    def __init__(
+        self, clients: ClientRepo, jobs: JobRepo, repos: RepoStore, secrets: Secrets, clock: Clock, new_id: NewId
+    ) -> None:
+        self._secrets = secrets
         self._clients = clients
         self._jobs = jobs
         self._repos = repos
@@ -48,6 +56,7 @@ class Clients:
         self._new_id = new_id
         self._naming = asyncio.Lock()
         self._making: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._changing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._reserved: set[str] = set()
 
     async def all(self) -> Sequence[ClientView]:
@@ -95,6 +104,10 @@ class Clients:
 
     async def update(self, client_id: str, change: ClientChange) -> ClientDetails:
         """Change a client. Raises UnknownClient, InvalidValue, ClientExists."""
+        async with self._changing[client_id]:
+            return await self._update(client_id, change)
+
+    async def _update(self, client_id: str, change: ClientChange) -> ClientDetails:
         client = await self._clients.get(client_id)
         if change.name is not None:
             check_line("name", change.name, MAX_NAME)
@@ -105,6 +118,10 @@ class Clients:
         if change.default_branch is not None:
             check_default_branch(change.default_branch)
             client = evolve(client, default_branch=change.default_branch, default_branch_known=True)
+        if change.settings is not None:
+            client = evolve(client, settings=client.settings.changed(change.settings))
+            check_settings(client.settings)
+            self._secrets.learn(client.settings.secrets)
         client = evolve(client, updated_at=self._clock())
         await self._clients.save(client)
         return await self._details(client)

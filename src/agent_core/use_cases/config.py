@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from attrs import field, frozen
-from attrs.validators import ge
+from attrs.validators import ge, gt, le, optional
 
 
 @frozen(kw_only=True)
@@ -13,6 +13,8 @@ class CoreConfig:
     max_concurrent: int = field(default=2, validator=ge(1))
     max_queued: int = field(default=10_000, validator=ge(1))
     """As many jobs may wait; the next one is refused with QueueFull."""
+    limit_reserve: float | None = field(default=None, validator=optional([gt(0), le(1)]))
+    """The share of a limit's window above which only jobs of high priority start; None: no reserve."""
     min_free_disk: int = 2 * 1024**3
     """Bytes; below it no job starts and none is taken."""
     shutdown_timeout: timedelta = timedelta(seconds=60)

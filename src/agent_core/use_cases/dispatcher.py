@@ -6,6 +6,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from agent_core.domain.delivery import callback_for
 from agent_core.domain.errors import IllegalEvent, JobFinished, ShuttingDown
@@ -20,10 +21,12 @@ from agent_core.domain.lifecycle import (
     advance,
     recovered,
 )
-from agent_core.domain.queue_policy import Limits, QueueEntry, next_jobs
+from agent_core.domain.queue_policy import QueueEntry
 from agent_core.ports import Clock, JobRepo, NewId
+from agent_core.use_cases.held_jobs import HeldJobs
 from agent_core.use_cases.holds import Holds
 from agent_core.use_cases.run_job import Run
+from agent_core.use_cases.shares import Shares
 
 log = logging.getLogger(__name__)
 
@@ -39,17 +42,20 @@ class Dispatcher:
     def __init__(
         self,
         jobs: JobRepo,
+        shares: Shares,
         holds: Holds,
         clock: Clock,
-        limits: Limits,
+        max_concurrent: int,
         start_run: StartRun,
         new_delivery_id: NewId,
         ended: Callable[[], None],
     ) -> None:
         self._jobs = jobs
+        self._shares = shares
         self._holds = holds
+        self._held_jobs = HeldJobs(jobs, new_delivery_id, clock)
         self._clock = clock
-        self._limits = limits
+        self._max_concurrent = max_concurrent
         self._start_run = start_run
         self._new_delivery_id = new_delivery_id
         self._job_ended = ended
@@ -65,6 +71,7 @@ class Dispatcher:
 
     async def start(self) -> None:
         """Take up what an earlier server left: every running job is queued again or wound up. Then start jobs."""
+        await self._shares.load()
         await self._take_up()
         self._loop = asyncio.create_task(self._dispatch())
 
@@ -104,6 +111,10 @@ class Dispatcher:
             except IllegalEvent:
                 raise JobFinished from None
 
+    async def order(self, queued: Sequence[QueueEntry], running: Sequence[QueueEntry]) -> Sequence[QueueEntry]:
+        """Put the whole queue in the order in which its jobs start."""
+        return await self._shares.order(queued, running)
+
     async def settled(self, job_id: str, within: timedelta) -> None:
         """Wait until no run of the job is alive, at most so long."""
         run = self._runs.get(job_id)
@@ -119,6 +130,7 @@ class Dispatcher:
         if self._runs and grace:
             await asyncio.wait({run.over for run in self._runs.values()}, timeout=grace.total_seconds())
         await self.interrupt_all()
+        await self._shares.keep()
 
     async def interrupt_all(self) -> None:
         """Interrupt all runs now; they are queued again."""
@@ -164,7 +176,9 @@ class Dispatcher:
             now = self._clock()
             snapshot = await self._jobs.queue()
             at_most = 0 if self.draining else self._starts_allowed(hold, now)
-            chosen = next_jobs(snapshot.queued, snapshot.running, self._limits, hold, now, at_most)
+            if await self._held_jobs.tell(hold, snapshot.queued):
+                self._job_ended()
+            chosen = await self._shares.choose(snapshot, hold, now, at_most)
             self._started_since += len(chosen)
             for entry in chosen:
                 job = await self._jobs.get(entry.id)
@@ -179,15 +193,17 @@ class Dispatcher:
             self._was_held, self._free_since = True, None
         elif self._was_held:
             self._was_held, self._free_since, self._started_since = False, now, 0
-        elif self._started_since >= self._limits.max_concurrent:
+        elif self._started_since >= self._max_concurrent:
             self._free_since = None
         return starts_allowed(self._free_since, self._started_since, now)
 
     def _begin(self, job: Job, end: Event | None) -> None:
-        self._runs[job.id] = self._start_run(job, end, self._over)
+        self._runs[job.id] = self._start_run(job, end, partial(self._over, None if end else job.agent_ms))
 
-    def _over(self, job: Job) -> None:
+    def _over(self, agent_ms_before: int | None, job: Job) -> None:
         self._runs.pop(job.id, None)
+        if agent_ms_before is not None:
+            self._shares.charge(job.client_id, job.agent_ms - agent_ms_before)
         self._job_ended()
         self._wake.set()
 

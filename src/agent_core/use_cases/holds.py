@@ -6,7 +6,8 @@ from datetime import datetime
 
 from agent_core.domain.errors import LowDisk
 from agent_core.domain.holds import Hold, HoldKind, standing
-from agent_core.ports import Clock, CodeAgent, HoldRepo
+from agent_core.domain.limit_windows import reserve_hold
+from agent_core.ports import Clock, CodeAgent, HoldRepo, Ledger
 
 log = logging.getLogger(__name__)
 
@@ -16,12 +17,21 @@ GIB = 1024**3
 
 
 class Holds:
-    """The stored holds, and the one that comes and goes with the free space on the disk."""
+    """The stored holds, and those that come and go with the free space on the disk and the limits' use."""
 
     def __init__(
-        self, holds: HoldRepo, agent: CodeAgent, clock: Clock, free_disk: FreeDisk, min_free_disk: int
+        self,
+        holds: HoldRepo,
+        ledger: Ledger,
+        agent: CodeAgent,
+        clock: Clock,
+        free_disk: FreeDisk,
+        min_free_disk: int,
+        limit_reserve: float | None = None,
     ) -> None:
         self._holds = holds
+        self._ledger = ledger
+        self._limit_reserve = limit_reserve
         self._agent = agent
         self._clock = clock
         self._free_disk = free_disk
@@ -30,7 +40,7 @@ class Holds:
 
     async def standing(self) -> Hold | None:
         """Return the hold that stands longest now, or None when jobs may start."""
-        return self._longest(await self._holds.all())
+        return await self._longest(await self._holds.all())
 
     async def place(self, kind: HoldKind, reason: str, until: datetime | None = None) -> Hold:
         """Hold the queue, across restarts too, until the time comes or somebody lifts it."""
@@ -51,7 +61,7 @@ class Holds:
         """Lift what is over, and a lost login that is seen to have come back; return what still stands."""
         stored = await self._holds.all()
         if not stored:  # as nearly always: nothing to lift, and nothing to read again
-            return self._longest(stored)
+            return await self._longest(stored)
         now = self._clock()
         for hold in stored:
             if hold.is_over(now) or (hold.kind is HoldKind.LOGIN_LOST and await self._login_came_back()):
@@ -65,9 +75,11 @@ class Holds:
         if low is not None:
             raise LowDisk(low.reason)
 
-    def _longest(self, stored: Sequence[Hold]) -> Hold | None:
-        low = self._low_disk()
-        return standing([*stored, *([low] if low else [])], self._clock())
+    async def _longest(self, stored: Sequence[Hold]) -> Hold | None:
+        now = self._clock()
+        windows = [] if self._limit_reserve is None else await self._ledger.windows()
+        passing = (self._low_disk(), reserve_hold(windows, self._limit_reserve, now))
+        return standing([*stored, *(hold for hold in passing if hold is not None)], now)
 
     def _low_disk(self) -> Hold | None:
         free = self._free_disk()

@@ -49,7 +49,7 @@ class Janitor:
     async def sweep(self) -> None:
         """Remove the worktrees that are old and belong to no queued or running job."""
         active = await self._jobs.in_states(RUNNING_STATES | {JobState.QUEUED})
-        removed = await self._repos.sweep([job.id for job in active], self._clock() - self._age)
+        removed = await self._repos.sweep([job.worktree_name for job in active], self._clock() - self._age)
         if removed:
             log.info("removed %d leftover worktrees: %s", len(removed), ", ".join(map(str, removed)))
 

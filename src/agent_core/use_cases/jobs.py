@@ -1,26 +1,25 @@
-"""Jobs: submitting, finding, cancelling and retrying them."""
+"""Jobs: submitting, finding and cancelling them, and making new ones of old ones."""
 
 import asyncio
 from collections.abc import Sequence
-from itertools import count
+from datetime import timedelta
 
 from attrs import evolve
 
 from agent_core.domain.answer import Remember
+from agent_core.domain.chain import forerunners, session_of
 from agent_core.domain.client import ASSUMED_DEFAULT_BRANCH, Client
-from agent_core.domain.errors import InvalidValue, JobNotFinished, QueueFull
-from agent_core.domain.job import Job, JobMessage, JobRequest, JobState
-from agent_core.domain.queue_policy import QueueEntry, positions
-from agent_core.domain.request_rules import UrlRule, check_job_request
-from agent_core.ports import ClientRepo, Clock, JobFilter, JobRepo, MessageLog, NewId
+from agent_core.domain.errors import InvalidValue, JobNotFinished, NothingKept, NoWork
+from agent_core.domain.job import FollowUp, Job, JobKind, JobMessage, JobRequest, JobState
+from agent_core.domain.job_options import DeliveryMode, JobOptions
+from agent_core.domain.request_rules import UrlRule, check_follow_up, check_job_request
+from agent_core.domain.secrets import Secrets
+from agent_core.ports import ClientRepo, Clock, JobFilter, JobRepo, MessageLog, NewId, WorkReader
 from agent_core.use_cases.clients import Clients
-from agent_core.use_cases.config import CoreConfig
 from agent_core.use_cases.dispatcher import Dispatcher
 from agent_core.use_cases.holds import Holds
-from agent_core.use_cases.views import CancelledJob, JobsView, JobView, PlacedJob
-
-YOUNGER_THAN_ALL = 2**62
-"""The age of a job that has none yet: it is behind every stored one."""
+from agent_core.use_cases.intake import Intake, refuse_default_branch
+from agent_core.use_cases.views import CancelledJob, JobDetails, JobsView, JobView, PlacedJob
 
 
 class Jobs:
@@ -31,44 +30,142 @@ class Jobs:
         jobs: JobRepo,
         messages: MessageLog,
         client_repo: ClientRepo,
+        reader: WorkReader,
         clients: Clients,
+        intake: Intake,
         dispatcher: Dispatcher,
         holds: Holds,
         clock: Clock,
         new_id: NewId,
-        config: CoreConfig,
+        cancel_patience: timedelta,
         url_problem: UrlRule,
+        secrets: Secrets,
         ended: asyncio.Condition,
     ) -> None:
         self._jobs = jobs
         self._messages = messages
         self._client_repo = client_repo
+        self._reader = reader
         self._clients = clients
+        self._intake = intake
         self._dispatcher = dispatcher
         self._holds = holds
         self._clock = clock
         self._new_id = new_id
-        self._config = config
+        self._cancel_patience = cancel_patience
         self._url_problem = url_problem
+        self._secrets = secrets
         self._ended = ended
-        self._ages = count(YOUNGER_THAN_ALL)
-        self._being_added: dict[str, QueueEntry] = {}
 
     async def submit(self, request: JobRequest, remember: Remember[PlacedJob] | None = None) -> PlacedJob:
         """Queue a job; when this returns it is stored for good, and so is the answer where one is to be remembered.
 
         Raises InvalidValue, UnknownClient, QueueFull, ShuttingDown, LowDisk.
         """
-        self._refuse_when_closed()
+        self._intake.refuse_when_closed()
         check_job_request(request, self._url_problem)
-        await self._refuse_when_full()
+        await self._intake.refuse_when_full()
         client = await self._client_of(request)
-        return await self._queue(request, client, None, remember)
+        now = self._clock()
+        job = Job(
+            id=self._job_id(),
+            client_id=client.id,
+            prompt=request.prompt,
+            branch_name=request.branch_name,
+            title=request.title or None,
+            os_feature_id=request.os_feature_id,
+            os_callback_url=request.os_callback_url,
+            priority=request.priority,
+            not_before=request.not_before,
+            options=request.options,
+            created_at=now,
+            updated_at=now,
+        )
+        return await self._intake.take(job, client.default_branch, remember)
 
-    async def get(self, job_id: str) -> JobView:
+    async def retry(self, job_id: str, remember: Remember[PlacedJob] | None = None) -> PlacedJob:
+        """Queue a finished job anew, as a job of its own. Raises UnknownJob, JobNotFinished, and as `submit` does."""
+        original = await self._finished(job_id, "retried")
+        return await self._take_over(self._made_of(original, follow_up_of=original.follow_up_of), remember)
+
+    async def follow_up(self, job_id: str, wanted: FollowUp, remember: Remember[PlacedJob] | None = None) -> PlacedJob:
+        """Queue a job that goes on where this one ends: same branch, session and pull request. It waits for that end.
+
+        Raises UnknownJob, and as `submit` does.
+        """
+        self._intake.refuse_when_closed()
+        check_follow_up(wanted, self._url_problem)
+        original = await self._jobs.get(job_id)
+        await self._intake.refuse_when_full()
+        job = evolve(
+            self._made_of(original, follow_up_of=original.id),
+            kind=JobKind.TASK,
+            agent_finished_at=None,
+            prompt=wanted.prompt,
+            title=wanted.title or original.title,
+            os_feature_id=wanted.os_feature_id or original.os_feature_id,
+            os_callback_url=wanted.os_callback_url or original.os_callback_url,
+            priority=original.priority if wanted.priority is None else wanted.priority,
+            not_before=wanted.not_before,
+            options=original.options.overlaid(wanted),
+            worktree_name=original.worktree_name,
+        )
+        return await self._take_over(job, remember)
+
+    async def publish(
+        self, job_id: str, mode: DeliveryMode | None = None, remember: Remember[PlacedJob] | None = None
+    ) -> PlacedJob:
+        """Queue a job that publishes the work which this one has kept; no agent runs, and no checks.
+
+        It is delivered in this mode; without one, as the client's settings say, or else as a pull request. Raises
+        UnknownJob, JobNotFinished, NothingKept, InvalidValue, and as `submit` does.
+        """
+        if mode is DeliveryMode.PATCH:
+            raise InvalidValue("deliveryMode", "must be pull_request, draft or branch")
+        original = await self._finished(job_id, "published")
+        if original.kept_ref is None:
+            raise NothingKept(job_id)
+        client = await self._client_repo.get(original.client_id)
+        usual = client.settings.delivery.mode
+        job = evolve(
+            self._made_of(original, follow_up_of=original.id),
+            kind=JobKind.PUBLISH,
+            agent_finished_at=self._clock(),
+            result_text=original.result_text,
+            options=JobOptions(
+                delivery_mode=mode or (DeliveryMode.PULL_REQUEST if usual is DeliveryMode.PATCH else usual)
+            ),
+        )
+        return await self._take_over(job, remember)
+
+    async def get(self, job_id: str) -> JobDetails:
         """Return a job. Raises UnknownJob."""
         job = await self._jobs.get(job_id)
-        return JobView(job=job, client=await self._client_repo.get(job.client_id))
+        hold = await self._holds.standing() if job.state is JobState.QUEUED else None
+        return JobDetails(
+            job=job,
+            client=await self._client_repo.get(job.client_id),
+            chain=[other.id for other in await self._jobs.chain(job.chain_id)],
+            hold=hold if hold is not None and hold.blocks(job.priority) else None,
+        )
+
+    async def diff(self, job_id: str) -> str:
+        """Return the job's work as a diff, finished or as far as it is, without secrets.
+
+        Bytes that are no UTF-8 are there as lone surrogates (`surrogateescape`). Raises UnknownJob, NoWork,
+        RepoStoreError.
+        """
+        job = await self._jobs.get(job_id)
+        client = await self._client_repo.get(job.client_id)
+        return await asyncio.to_thread(self._secrets.redact, await self._diff(job, client))
+
+    async def _diff(self, job: Job, client: Client) -> str:
+        found = job.commit_sha or job.kept_ref
+        if found is not None:
+            return await self._reader.diff_of_commit(client.repository, found)
+        if job.worktree_path is None or job.state.is_final:
+            raise NoWork(f"The job is {job.status} and has {'left no' if job.state.is_final else 'no'} work")
+        return await self._reader.diff_of_worktree(client.repository, job.worktree_name)
 
     async def messages(self, job_id: str, after: int = 0, limit: int | None = None) -> Sequence[JobMessage]:
         """Return the job's messages above the sequence number `after`, in order. Raises UnknownJob."""
@@ -85,26 +182,8 @@ class Jobs:
     async def cancel(self, job_id: str) -> CancelledJob:
         """Cancel a job; cancelling it again is fine. Raises UnknownJob, JobFinished."""
         job, was_running = await self._dispatcher.cancel(job_id)
-        await self._dispatcher.settled(job_id, self._config.cancel_patience)
+        await self._dispatcher.settled(job_id, self._cancel_patience)
         return CancelledJob(job=job, was_running=was_running)
-
-    async def retry(self, job_id: str) -> PlacedJob:
-        """Queue a finished job anew, as a job of its own. Raises UnknownJob, JobNotFinished, and as `submit` does."""
-        self._refuse_when_closed()
-        original = await self._jobs.get(job_id)
-        if not original.state.is_final:
-            raise JobNotFinished(original.status)
-        await self._refuse_when_full()
-        client = await self._client_repo.get(original.client_id)
-        request = JobRequest(
-            client_id=original.client_id,
-            prompt=original.prompt,
-            branch_name=original.branch_name,
-            title=original.title,
-            os_feature_id=original.os_feature_id,
-            os_callback_url=original.os_callback_url,
-        )
-        return await self._queue(request, client, original.id)
 
     async def wait(self, job_id: str) -> Job:
         """Wait until the job is finished and return it. Raises UnknownJob."""
@@ -113,58 +192,48 @@ class Jobs:
                 await self._ended.wait()
             return job
 
-    async def _queue(
-        self,
-        request: JobRequest,
-        client: Client,
-        original_job_id: str | None,
-        remember: Remember[PlacedJob] | None = None,
-    ) -> PlacedJob:
-        _refuse_default_branch(request, client.default_branch)
+    async def _finished(self, job_id: str, wanted: str) -> Job:
+        self._intake.refuse_when_closed()
+        original = await self._jobs.get(job_id)
+        if not original.state.is_final:
+            raise JobNotFinished(original.status, wanted)
+        await self._intake.refuse_when_full()
+        return original
+
+    def _made_of(self, original: Job, follow_up_of: str | None) -> Job:
+        """Make a new job that asks for the same as the original, in its chain."""
         now = self._clock()
-        job = Job(
-            id=f"job-{self._new_id()}",
-            client_id=client.id,
-            prompt=request.prompt,
-            branch_name=request.branch_name,
-            title=request.title or None,
-            os_feature_id=request.os_feature_id,
-            os_callback_url=request.os_callback_url,
-            original_job_id=original_job_id,
+        return Job(
+            id=(job_id := self._job_id()),
+            client_id=original.client_id,
+            prompt=original.prompt,
+            branch_name=original.branch_name,
+            title=original.title,
+            os_feature_id=original.os_feature_id,
+            os_callback_url=original.os_callback_url,
+            original_job_id=original.id,
+            follow_up_of=follow_up_of,
+            first_job_id=original.chain_id,
+            kind=original.kind,
+            options=original.options,
+            priority=original.priority,
+            agent_finished_at=original.agent_finished_at if original.kind is JobKind.PUBLISH else None,
+            worktree_name=original.worktree_name if original.follow_up_of is not None else job_id,
             created_at=now,
             updated_at=now,
         )
-        try:
-            placed = PlacedJob(job=job, position=await self._position(job))
-            job = await self._jobs.add(job, remember.answer(placed, now) if remember is not None else None)
-        finally:
-            self._being_added.pop(job.id, None)
-        self._dispatcher.wake()
-        return evolve(placed, job=job)
 
-    async def _position(self, job: Job) -> int:
-        """Find the place that the job will have, behind those that are being added at the same time.
-
-        It is found before the job is stored because the answer, which tells it, is stored with the job.
-        """
-        self._being_added[job.id] = QueueEntry(
-            id=job.id,
-            client_id=job.client_id,
-            branch_name=job.branch_name,
-            seq=next(self._ages),
-            priority=job.priority,
-        )
-        snapshot = await self._jobs.queue()
-        stored = {entry.id for entry in (*snapshot.queued, *snapshot.running)}
-        added = [entry for entry in self._being_added.values() if entry.id not in stored]
-        order = [entry.id for entry in positions([*snapshot.queued, *added], snapshot.running)]
-        return order.index(job.id) + 1
+    async def _take_over(self, job: Job, remember: Remember[PlacedJob] | None) -> PlacedJob:
+        client = await self._client_repo.get(job.client_id)
+        before = () if job.follow_up_of is None else forerunners(job, await self._jobs.chain(job.chain_id))
+        return await self._intake.take(job, client.default_branch, remember, session_of(before))
 
     async def _client_of(self, request: JobRequest) -> Client:
         if request.client_id is None:
             org, repo = request.github_org or "", request.github_repo or ""
             found = await self._client_repo.find(org, repo)
-            _refuse_default_branch(request, found.default_branch if found else ASSUMED_DEFAULT_BRANCH)
+            default_branch = found.default_branch if found else ASSUMED_DEFAULT_BRANCH
+            refuse_default_branch(request.branch_name, default_branch)
             return found or await self._clients.find_or_make(org, repo)
         client = await self._client_repo.get(request.client_id)
         named = (request.github_org or client.github_org, request.github_repo or client.github_repo)
@@ -174,15 +243,5 @@ class Jobs:
             )
         return client
 
-    def _refuse_when_closed(self) -> None:
-        self._dispatcher.refuse_when_draining()
-        self._holds.refuse_when_disk_is_low()
-
-    async def _refuse_when_full(self) -> None:
-        if (await self._jobs.counts()).get(JobState.QUEUED, 0) >= self._config.max_queued:
-            raise QueueFull(self._config.max_queued)
-
-
-def _refuse_default_branch(request: JobRequest, default_branch: str) -> None:
-    if request.branch_name.lower() == default_branch.lower():
-        raise InvalidValue("branchName", f"must not be the default branch ({default_branch})")
+    def _job_id(self) -> str:
+        return f"job-{self._new_id()}"

@@ -74,8 +74,9 @@ class Run:
             self._work.cancel()
 
     async def _do_work(self) -> Event:
-        self._worktree = await self._steps.open_worktree(self._record, self._log)
-        return await self._steps.work(self._record, self._log, self._worktree)
+        open_job = await self._steps.open(self._record, self._log)
+        self._worktree = open_job.worktree
+        return await self._steps.work(self._record, self._log, open_job)
 
     async def _supervise(self, end: Event | None) -> None:
         try:
@@ -136,7 +137,7 @@ class Run:
     async def _clean_up(self, end: Event) -> None:
         """Keep the work that was not published, then remove the worktree."""
         try:
-            if not isinstance(end, Completed):
+            if not isinstance(end, Completed) and not _before_any_work(end):
                 await self._steps.keep(self._record, self._log, self._worktree)
             await self._steps.close_worktree(self._record.job)
         except RepoStoreError as error:
@@ -160,6 +161,11 @@ class Run:
 
     def _callback(self, job: Job) -> Delivery | None:
         return callback_for(job, self._new_delivery_id(), self._clock()) if job.state.is_final else None
+
+
+def _before_any_work(end: Event) -> bool:
+    """Whether what is in the worktree is the setup's, since the agent did not get to work."""
+    return isinstance(end, Failed) and end.error_code == "setup_failed"
 
 
 def _farewell(end: Event) -> str:

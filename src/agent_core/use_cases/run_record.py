@@ -49,6 +49,7 @@ class RunRecord:
             job,
             error=job.error and redact(job.error),
             result_text=job.result_text and redact(job.result_text),
+            check_output=job.check_output and redact(job.check_output),
         )
 
 

@@ -1,8 +1,8 @@
 """How the server is: its queue and its health."""
 
 from agent_core.domain.job import RUNNING_STATES, JobState, JobStatus
-from agent_core.domain.queue_policy import positions
-from agent_core.ports import ClientRepo, Clock, CodeAgent, JobRepo
+from agent_core.domain.limit_windows import current
+from agent_core.ports import ClientRepo, Clock, CodeAgent, JobRepo, Ledger
 from agent_core.use_cases.dispatcher import Dispatcher
 from agent_core.use_cases.holds import Holds
 from agent_core.use_cases.views import HealthView, QueueView, RunningJob, WaitingJob
@@ -17,6 +17,7 @@ class Status:
         clients: ClientRepo,
         holds: Holds,
         agent: CodeAgent,
+        ledger: Ledger,
         dispatcher: Dispatcher,
         clock: Clock,
         max_concurrent: int,
@@ -25,6 +26,7 @@ class Status:
         self._clients = clients
         self._holds = holds
         self._agent = agent
+        self._ledger = ledger
         self._dispatcher = dispatcher
         self._clock = clock
         self._max_concurrent = max_concurrent
@@ -36,7 +38,7 @@ class Status:
         snapshot = await self._jobs.queue()
         clients = {client.id: client for client in await self._clients.all()}
         running = [job for job in jobs.values() if job.status is JobStatus.RUNNING and job.client_id in clients]
-        order = positions(snapshot.queued, snapshot.running)
+        order = await self._dispatcher.order(snapshot.queued, snapshot.running)
         return QueueView(
             running=[
                 RunningJob(job=job, client=clients[job.client_id], running_for=now - (job.started_at or now))
@@ -61,4 +63,5 @@ class Status:
             agent=await self._agent.probe(),
             hold=await self._holds.standing(),
             draining=self._dispatcher.draining,
+            windows=current(await self._ledger.windows(), self._clock()),
         )

@@ -1,13 +1,15 @@
 """What callers see: flat records, put together from what is stored."""
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 
 from attrs import frozen
 
 from agent_core.domain.client import Client
 from agent_core.domain.holds import Hold
 from agent_core.domain.job import Job
+from agent_core.domain.ledger import Usage, UsageBy, UsageLine
+from agent_core.domain.limit_windows import LimitWindow
 from agent_core.ports import AgentHealth
 
 
@@ -55,6 +57,17 @@ class JobView:
 
 
 @frozen(kw_only=True)
+class JobDetails:
+    """A job, its client, the ids of its chain (retries, follow-ups, publications; oldest first), and why it waits."""
+
+    job: Job
+    client: Client
+    chain: Sequence[str]
+    hold: Hold | None
+    """The hold that keeps this job from starting; None when it does not wait, or not for a hold."""
+
+
+@frozen(kw_only=True)
 class JobsView:
     """One page of jobs, and how many match in all."""
 
@@ -68,6 +81,8 @@ class PlacedJob:
 
     job: Job
     position: int
+    session_id: str | None = None
+    """The agent's session that it is to go on with, as far as that is known yet."""
 
 
 @frozen(kw_only=True)
@@ -116,6 +131,22 @@ class HealthView:
     agent: AgentHealth
     hold: Hold | None
     draining: bool
+    windows: Sequence[LimitWindow]
+    """What is known of the subscription's limits."""
+
+
+@frozen(kw_only=True)
+class UsageView:
+    """What was used on these days (both included; None: without a bound), a line each by `by`, and in all."""
+
+    by: UsageBy
+    since: date | None
+    until: date | None
+    lines: Sequence[UsageLine]
+    names: Mapping[str, str]
+    """The clients' names by id, as far as they are there."""
+    total: Usage
+    windows: Sequence[LimitWindow]
 
 
 def duration_text(duration: timedelta) -> str:

@@ -21,6 +21,8 @@ from agent_http.schema.jobs import (
     JobCancelled,
     JobClient,
     JobDetail,
+    JobDiff,
+    JobFollowedUp,
     JobItem,
     JobList,
     JobQuery,
@@ -28,8 +30,11 @@ from agent_http.schema.jobs import (
     JobRetried,
     JobsQuery,
     Message,
+    NewFollowUp,
     NewJob,
+    NewPublication,
 )
+from agent_http.schema.settings import SettingsChange, given, settings_change
 from agent_http.schema.shapes import MAX_PAGE, BranchName, Line, Problem, fill
 from agent_http.schema.system import (
     Claude,
@@ -43,6 +48,7 @@ from agent_http.schema.system import (
     Synced,
     SyncedItem,
 )
+from agent_http.schema.usage import Limits, UsageQuery, UsageReport, UsageRow, Window
 
 __all__ = [
     "MAX_PAGE",
@@ -62,16 +68,21 @@ __all__ = [
     "JobCancelled",
     "JobClient",
     "JobDetail",
+    "JobDiff",
+    "JobFollowedUp",
     "JobItem",
     "JobList",
     "JobQuery",
     "JobQueued",
     "JobRetried",
     "JobsQuery",
+    "Limits",
     "Line",
     "Message",
     "NewClient",
+    "NewFollowUp",
     "NewJob",
+    "NewPublication",
     "Problem",
     "Queue",
     "QueueNumbers",
@@ -79,7 +90,14 @@ __all__ = [
     "QueuedItem",
     "RemovalQuery",
     "RunningItem",
+    "SettingsChange",
     "Synced",
     "SyncedItem",
+    "UsageQuery",
+    "UsageReport",
+    "UsageRow",
+    "Window",
     "fill",
+    "given",
+    "settings_change",
 ]

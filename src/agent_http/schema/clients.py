@@ -6,6 +6,8 @@ from datetime import datetime
 from attrs import frozen
 from msgspec import UNSET, UnsetType
 
+from agent_core.domain.client_settings import ClientSettings
+from agent_http.schema.settings import SettingsChange
 from agent_http.schema.shapes import BranchName, Line
 
 
@@ -27,6 +29,7 @@ class ClientPatch:
     name: Line | UnsetType = UNSET
     default_branch: BranchName | UnsetType = UNSET
     os_client_id: Line | UnsetType = UNSET
+    settings: SettingsChange | UnsetType | None = UNSET
 
 
 @frozen(kw_only=True)
@@ -59,7 +62,7 @@ class ClientList:
 
 @frozen(kw_only=True)
 class ClientDetail:
-    """GET and PATCH /clients/:id."""
+    """GET and PATCH /clients/:id. The values of `settings.agent.env` are masked."""
 
     id: str
     os_client_id: str | None
@@ -71,6 +74,7 @@ class ClientDetail:
     active_jobs: int
     total_jobs: int
     created_at: datetime
+    settings: ClientSettings
 
 
 @frozen(kw_only=True)

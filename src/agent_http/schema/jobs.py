@@ -8,9 +8,15 @@ from attrs import frozen
 from msgspec import UNSET, Meta, UnsetType
 
 from agent_core.domain.delivery import DeliveryState
-from agent_core.domain.job import JobState, JobStatus, MessageType
-from agent_core.domain.request_rules import MAX_TITLE, MAX_URL
+from agent_core.domain.job import JobKind, JobState, JobStatus, MessageType
+from agent_core.domain.job_options import DeliveryMode, JobOptions
+from agent_core.domain.request_rules import MAX_URL
+from agent_core.domain.text_rules import MAX_TITLE
 from agent_http.schema.shapes import MAX_PAGE, BranchName, Line
+
+Prompt = Annotated[str, Meta(min_length=1)]
+Title = Annotated[str, Meta(max_length=MAX_TITLE)]
+CallbackUrl = Annotated[str, Meta(min_length=1, max_length=MAX_URL)]
 
 
 @frozen(kw_only=True)
@@ -20,11 +26,46 @@ class NewJob:
     client_id: str | None = None
     github_org: str | None = None
     github_repo: str | None = None
-    prompt: Annotated[str, Meta(min_length=1)]
+    prompt: Prompt
     branch_name: BranchName
-    title: Annotated[str, Meta(max_length=MAX_TITLE)] | None = None
+    title: Title | None = None
     os_feature_id: Line | None = None
-    os_callback_url: Annotated[str, Meta(min_length=1, max_length=MAX_URL)] | None = None
+    os_callback_url: CallbackUrl | None = None
+    model: str | None = None
+    max_turns: int | None = None
+    max_cost_usd: float | None = None
+    timeout: int | None = None
+    priority: int | None = None
+    not_before: datetime | None = None
+    delivery_mode: DeliveryMode | None = None
+    expect_changes: bool | None = None
+    notify_held: bool | None = None
+
+
+@frozen(kw_only=True)
+class NewFollowUp:
+    """POST /jobs/:id/follow-up; what is missing is as that job had it, but for `not_before`."""
+
+    prompt: Prompt
+    title: Title | None = None
+    os_feature_id: Line | None = None
+    os_callback_url: CallbackUrl | None = None
+    priority: int | None = None
+    not_before: datetime | None = None
+    model: str | None = None
+    max_turns: int | None = None
+    max_cost_usd: float | None = None
+    timeout: int | None = None
+    delivery_mode: DeliveryMode | None = None
+    expect_changes: bool | None = None
+    notify_held: bool | None = None
+
+
+@frozen(kw_only=True)
+class NewPublication:
+    """POST /jobs/:id/publish."""
+
+    delivery_mode: DeliveryMode | None = None
 
 
 @frozen(kw_only=True)
@@ -89,7 +130,11 @@ class Message:
 
 @frozen(kw_only=True)
 class JobDetail:
-    """GET /jobs/:id. Tokens include cache reads and writes; the cost is in US dollars."""
+    """GET /jobs/:id. Tokens include cache reads and writes; the cost is in US dollars.
+
+    `chain` has the ids of the job's chain, oldest first; `options` is what it asks for otherwise than its client's
+    settings. `held_reason` says why it cannot start now.
+    """
 
     id: str
     client_id: str
@@ -125,6 +170,17 @@ class JobDetail:
     result_text: str | None
     commit_sha: str | None
     kept_ref: str | None
+    priority: int
+    not_before: datetime | None
+    follow_up_of: str | None
+    chain: Sequence[str]
+    kind: JobKind
+    options: JobOptions
+    agent_ms: int
+    run_ms: int
+    check_rounds: int
+    held_until: datetime | None
+    held_reason: str | None
 
 
 @frozen(kw_only=True)
@@ -150,12 +206,34 @@ class JobCancelled:
 
 @frozen(kw_only=True)
 class JobRetried:
-    """What POST /jobs/:id/retry answers: the new job."""
+    """What POST /jobs/:id/retry and /publish answer: the new job."""
 
     id: str
     original_job_id: str
     status: JobStatus
     position: int
+
+
+@frozen(kw_only=True)
+class JobFollowedUp:
+    """What POST /jobs/:id/follow-up answers: the new job, and the session that it goes on with, where it is known."""
+
+    id: str
+    original_job_id: str
+    follow_up_of: str
+    session_id: str | None
+    status: JobStatus
+    position: int
+    branch_name: str
+    created_at: datetime
+
+
+@frozen(kw_only=True)
+class JobDiff:
+    """GET /jobs/:id/diff, as `git apply` takes it; bytes that are no UTF-8 are lone surrogates in `text`."""
+
+    id: str
+    text: str
 
 
 @frozen(kw_only=True)

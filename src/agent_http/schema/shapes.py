@@ -7,7 +7,7 @@ from attrs import frozen
 from msgspec import UNSET, Meta, UnsetType
 
 from agent_core.domain import branch_name
-from agent_core.domain.request_rules import MAX_NAME
+from agent_core.domain.text_rules import MAX_NAME
 
 T = TypeVar("T")
 MAX_PAGE = 200

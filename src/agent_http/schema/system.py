@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from agent_core.domain.holds import HoldKind
 from agent_http.schema.shapes import Line
+from agent_http.schema.usage import Limits
 
 
 @frozen(kw_only=True)
@@ -45,6 +46,7 @@ class Health:
     queue: QueueNumbers
     claude: Claude
     hold: Hold | UnsetType = UNSET
+    limits: Limits | UnsetType = UNSET
 
 
 @frozen(kw_only=True)
@@ -84,7 +86,7 @@ class QueuePause:
     """POST /queue/pause; `until` is a time like 2025-01-07T12:00:00Z."""
 
     reason: Line | None = None
-    until: str | None = None
+    until: datetime | None = None
 
 
 @frozen(kw_only=True)

@@ -22,6 +22,12 @@ class Pull:
     head_sha: str
     base_sha: str
     state: str = "open"
+    draft: bool = False
+    labels: list[str] = field(factory=list)
+    reviewers: list[str] = field(factory=list)
+    teams: list[str] = field(factory=list)
+    reviews: list[str] = field(factory=list)
+    """The logins of those who gave one."""
 
 
 class Invalid(Exception):
@@ -41,6 +47,10 @@ class HostedRepository:
     host: str
     origin: Origin
     pulls: list[Pull] = field(factory=list)
+    drafts: bool = True
+    """Whether its plan has them."""
+    collaborators: set[str] = field(factory=lambda: {"octocat", "hubot"})
+    teams: set[str] = field(factory=lambda: {"web"})
     lock: threading.RLock = field(factory=threading.RLock)
 
     def pull(self, number: int) -> Pull | None:
@@ -56,6 +66,8 @@ class HostedRepository:
                 raise Invalid(message=f"Invalid request.\n\nFor '{name}', {json.dumps(data[name])} is not a string.")
         if not data.get("title"):
             raise Invalid({"resource": "PullRequest", "code": "missing_field", "field": "title"})
+        if data.get("draft") and not self.drafts:
+            raise Invalid(message="Draft pull requests are not supported in this repository.")
         head, head_sha, base_sha = self._ends(data["head"], data["base"])
         for name, longest in (("title", 256), ("body", 65536)):
             if len(data.get(name) or "") > longest:
@@ -70,9 +82,32 @@ class HostedRepository:
             author=author,
             head_sha=head_sha,
             base_sha=base_sha,
+            draft=bool(data.get("draft")),
         )
         self.pulls.append(pull)
         return pull
+
+    def label(self, pull: Pull, data: Json) -> list[Json]:
+        """Add labels, which are made where they are missing. Raises Invalid, and adds none then."""
+        for name in data["labels"]:
+            if not name or len(name) > 50:
+                raise Invalid({"resource": "Label", "code": "invalid", "field": "name"})
+        known = {name.lower() for name in pull.labels}
+        pull.labels += [name for name in data["labels"] if name.lower() not in known]
+        return [{"name": name} for name in pull.labels]
+
+    def ask(self, pull: Pull, data: Json) -> None:
+        """Ask for reviews. Raises Invalid, and asks nobody then."""
+        people, teams = data.get("reviewers", []), data.get("team_reviewers", [])
+        if pull.author in people:
+            raise Invalid(message="Review cannot be requested from pull request author.")
+        if not self.collaborators >= {*people} or not self.teams >= {*teams}:
+            raise Invalid(
+                message="Reviews may only be requested from collaborators. One or more of the users or teams you "
+                f"specified is not a collaborator of the {self.owner}/{self.name} repository."
+            )
+        pull.reviewers += [name for name in people if name not in pull.reviewers]
+        pull.teams += [name for name in teams if name not in pull.teams]
 
     def _ends(self, head: str, base: str) -> tuple[str, str, str]:
         owner, _, branch = head.rpartition(":")
@@ -116,7 +151,10 @@ class HostedRepository:
             "number": pull.number,
             "html_url": f"https://{self.host}/{self.owner}/{self.name}/pull/{pull.number}",
             "state": pull.state,
-            "draft": False,
+            "draft": pull.draft,
+            "labels": [{"name": name} for name in pull.labels],
+            "requested_reviewers": [{"login": login} for login in pull.reviewers],
+            "requested_teams": [{"slug": slug} for slug in pull.teams],
             "title": pull.title,
             "body": pull.body,
             "user": {"login": pull.author},

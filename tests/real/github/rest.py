@@ -87,11 +87,14 @@ class Rest:
             case "POST", "/pulls":
                 pull = repository.open_pull(json.loads(request.body), login)
                 return Answer(201, repository.shown(pull, full=True))
-        found = re.fullmatch(r"/pulls/(\d+)(/files)?", path)
-        one = repository.pull(int(found[1])) if found else None
+        found = re.fullmatch(r"/(pulls|issues)/(\d+)(/\w+)?", path)
+        one = repository.pull(int(found[2])) if found else None
         if found is None or one is None:
             return _NOT_FOUND
-        return self._of_pull(repository, one, found[2] or "", request)
+        if found[1] == "issues":
+            labels = (request.method, found[3]) == ("POST", "/labels")
+            return Answer(200, repository.label(one, json.loads(request.body))) if labels else _NOT_FOUND
+        return self._of_pull(repository, one, found[3] or "", request)
 
     def _of_pull(self, repository: HostedRepository, pull: Pull, path: str, request: Request) -> Answer:
         match request.method, path:
@@ -104,6 +107,11 @@ class Rest:
                 return Answer(200, repository.shown(pull, full=True))
             case "GET", "":
                 return Answer(200, repository.shown(pull, full=True))
+            case "GET", "/reviews":
+                return self._page(request, [{"user": {"login": login}} for login in pull.reviews])
+            case "POST", "/requested_reviewers":
+                repository.ask(pull, json.loads(request.body))
+                return Answer(201, repository.shown(pull, full=False))
         return _NOT_FOUND
 
     def _page(self, request: Request, rows: list[Any]) -> Answer:

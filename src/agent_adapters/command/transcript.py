@@ -1,0 +1,55 @@
+"""What one run of an agent has written, as far as anybody can tell without knowing the agent. Pure."""
+
+import json
+from collections import deque
+
+from agent_adapters.processes import LONGEST_ERROR, Line, Stream, shortened, tidy
+from agent_core.domain.job import MessageType
+from agent_core.ports import AgentSaid
+
+LAST_LINES = 100
+LONGEST_LINE = 1000
+LONGEST_RESULT = 4000
+
+
+class Transcript:
+    """Takes the lines of a run in turn and makes messages of them."""
+
+    def __init__(self) -> None:
+        self._text: deque[str] = deque(maxlen=LAST_LINES)
+        self._last: deque[str] = deque(maxlen=LAST_LINES)
+
+    def hear(self, line: Line) -> AgentSaid | None:
+        """Make the line's message, if it has one. An event in JSON goes to the job's log file as such, too."""
+        words = tidy(line.text)
+        is_event = line.stream is Stream.STDOUT and _is_json_object(words)
+        if line.stream is Stream.STDOUT and not is_event:
+            self._text.append(shortened(words, LONGEST_LINE))
+        if not words.strip():
+            return None
+        self._last.append(shortened(words, LONGEST_LINE))
+        kind = MessageType.STDOUT if line.stream is Stream.STDOUT else MessageType.STDERR
+        return AgentSaid(type=kind, content=words, raw=words if is_event else None)
+
+    @property
+    def result_text(self) -> str | None:
+        """The last text that the agent wrote to its standard output."""
+        return _end_of("\n".join(self._text).strip(), LONGEST_RESULT) or None
+
+    @property
+    def last_words(self) -> str:
+        """The last of all that the agent wrote."""
+        return _end_of("\n".join(self._last), LONGEST_ERROR)
+
+
+def _end_of(text: str, length: int) -> str:
+    return text if len(text) <= length else f"…{text[-length:]}"
+
+
+def _is_json_object(line: str) -> bool:
+    if not line.startswith("{"):
+        return False
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False

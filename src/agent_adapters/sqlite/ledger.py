@@ -1,0 +1,81 @@
+"""What was used, in SQLite. `SqliteJobRepo.save` enters a job with its end."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+import aiosqlite
+
+from agent_adapters.sqlite.connection import fetch
+from agent_adapters.sqlite.database import Database
+from agent_adapters.sqlite.records import Record, assignments, insert
+from agent_core.domain.fair_share import Accounts
+from agent_core.domain.job import Job
+from agent_core.domain.ledger import LedgerKey, Usage, UsageBy, UsageLine, entry
+from agent_core.domain.limit_windows import LimitWindow
+from agent_core.ports import Ledger
+
+_KEYS = Record(LedgerKey)
+_SUMS = Record(Usage)
+_WINDOWS = Record(LimitWindow)
+_CLOCK = ""
+"""Stands in the place of a client's id."""
+_ENTER = f"""
+{insert("ledger", (*_KEYS.columns, *_SUMS.columns))}
+ON CONFLICT (day, client_id, coalesce(os_feature_id, x''), coalesce(model, x''))
+DO UPDATE SET {", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMS.columns)}
+"""
+
+
+async def enter(connection: aiosqlite.Connection, job: Job) -> None:
+    """Add a finished job within somebody's transaction."""
+    key, usage = entry(job)
+    await fetch(connection, _ENTER, _KEYS.row(key) | _SUMS.row(usage))
+
+
+def _usage(column: str) -> str:
+    sums = ", ".join(f"sum({name})" for name in _SUMS.columns)
+    return f"SELECT {sums}, {column} FROM ledger WHERE day BETWEEN ? AND ? GROUP BY {column} ORDER BY {column}"  # noqa: S608  names of our own
+
+
+class SqliteLedger(Ledger):
+    """Sums by day, client, feature and model; the windows, and the accounts with their clock."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    _USAGE: Mapping[UsageBy, str] = {
+        UsageBy.CLIENT: _usage("client_id"),
+        UsageBy.DAY: _usage("day"),
+        UsageBy.MODEL: _usage("model"),
+        UsageBy.FEATURE: _usage("os_feature_id"),
+    }
+
+    async def usage(self, by: UsageBy, since: date | None = None, until: date | None = None) -> Sequence[UsageLine]:
+        days = (since or date.min).isoformat(), (until or date.max).isoformat()
+        return [UsageLine(key=row[-1], usage=_SUMS.value(row)) for row in await self._db.read(self._USAGE[by], days)]
+
+    _NOTE = f"{insert('limit_windows', _WINDOWS.columns)} ON CONFLICT DO UPDATE SET {assignments(_WINDOWS.columns)}"
+
+    async def note(self, windows: Sequence[LimitWindow]) -> None:
+        rows = [_WINDOWS.row(window) for window in windows]
+        await self._db.write(lambda connection: connection.executemany(self._NOTE, rows))
+
+    _ALL_WINDOWS = _WINDOWS.select("FROM limit_windows ORDER BY name")
+
+    async def windows(self) -> Sequence[LimitWindow]:
+        return [_WINDOWS.value(row) for row in await self._db.read(self._ALL_WINDOWS)]
+
+    _KEEP = "INSERT INTO accounts (client_id, time) VALUES (?, ?)"
+
+    async def keep(self, accounts: Accounts) -> None:
+        times = [(_CLOCK, accounts.clock), *accounts.times.items()]
+
+        async def keep(connection: aiosqlite.Connection) -> None:
+            await fetch(connection, "DELETE FROM accounts")
+            await connection.executemany(self._KEEP, times)
+
+        await self._db.write(keep)
+
+    async def accounts(self) -> Accounts:
+        times: dict[str, float] = dict(await self._db.read("SELECT client_id, time FROM accounts"))
+        return Accounts(clock=times.pop(_CLOCK, 0.0), times=times)

@@ -1,0 +1,38 @@
+"""Held jobs: their callers are told when a limit keeps them waiting, where they asked for it."""
+
+from collections.abc import Sequence
+
+from agent_core.domain.delivery import held_callback
+from agent_core.domain.holds import LIMITS, Hold
+from agent_core.domain.job import JobState
+from agent_core.domain.lifecycle import Held, advance
+from agent_core.domain.queue_policy import QueueEntry
+from agent_core.ports import Clock, JobRepo, NewId
+
+
+class HeldJobs:
+    """Makes the `job.held` callbacks: one for each job and hold, stored with the fact that it was made."""
+
+    def __init__(self, jobs: JobRepo, new_delivery_id: NewId, clock: Clock) -> None:
+        self._jobs = jobs
+        self._new_delivery_id = new_delivery_id
+        self._clock = clock
+        self._looked_at: object = None
+        """The hold and the queue that were looked at last."""
+
+    async def tell(self, hold: Hold | None, queued: Sequence[QueueEntry]) -> bool:
+        """Make the callbacks that the hold calls for; say whether there were any. Under the dispatcher's lock."""
+        if hold is None or hold.kind not in LIMITS or not queued:
+            self._looked_at = None
+            return False
+        looked_at = (hold, [entry.id for entry in queued])
+        if looked_at == self._looked_at:
+            return False
+        told = False
+        for job in await self._jobs.in_states({JobState.QUEUED}):
+            if job.options.notify_held and job.held_until != hold.until and hold.blocks(job.priority):
+                job = advance(job, Held(at=self._clock(), until=hold.until))
+                await self._jobs.save(job, held_callback(job, hold, self._new_delivery_id(), self._clock()))
+                told = True
+        self._looked_at = looked_at
+        return told

@@ -1,0 +1,98 @@
+"""The first steps of a run: the repository up to date, the worktree open, and what the client wants done in it."""
+
+from collections.abc import Sequence
+
+from attrs import evolve, frozen
+
+from agent_core.domain.chain import forerunners, kept_work_of
+from agent_core.domain.client import Client
+from agent_core.domain.errors import RepoStoreError, WorldError
+from agent_core.domain.job import Job, JobKind
+from agent_core.domain.lifecycle import SetUp, WorktreeOpened
+from agent_core.ports import Worktree
+from agent_core.use_cases.commands import run_commands
+from agent_core.use_cases.run_ports import OpenJob, RunPorts
+from agent_core.use_cases.run_record import RunLog, RunRecord
+
+
+@frozen
+class Preparation:
+    """Opens a job's worktree and sets it up."""
+
+    ports: RunPorts
+
+    async def open(self, record: RunRecord, log: RunLog) -> OpenJob:
+        """Bring the repository up to date and open the job's worktree. Raises RepoStoreError."""
+        ports = self.ports
+        ports.reached("claimed")
+        job = record.job
+        client = await ports.clients.get(job.client_id)
+        await log.say(f"Fetching {client.github_org}/{client.github_repo}")
+        bare = await ports.repos.refresh(client.repository)
+        ports.reached("fetched")
+        client = await self._learn_default_branch(client, bare.default_branch)
+        if job.branch_name.lower() == client.default_branch.lower():
+            raise RepoStoreError(
+                f"The job's branch {job.branch_name} is the default branch of {client.github_org}/"
+                f"{client.github_repo}: send the job again with another branchName",
+                code="default_branch",
+            )
+        before = await self._before(job)
+        worktree = await self._open(job, client, before)
+        ports.reached("worktree opened, not recorded")
+        await record.record(WorktreeOpened(at=ports.clock(), path=str(worktree.path), intact=worktree.intact))
+        ports.reached("worktree opened")
+        await log.say(f"{'Found' if worktree.intact else 'Opened'} the worktree {worktree.path} at {worktree.base_sha}")
+        if before and kept_work_of(before) and not worktree.has_kept_work and not worktree.intact:
+            await log.say("The branch has gone on since: the work kept before is not in this worktree")
+        return OpenJob(client=client, settings=client.settings.for_job(job.options), before=before, worktree=worktree)
+
+    async def set_up(self, record: RunRecord, log: RunLog, open_job: OpenJob) -> None:
+        """Put the client's files into the worktree and run its setup, once. Raises WorldError `setup_failed`."""
+        job, wanted = record.job, open_job.settings.workspace
+        if job.setup_at is not None or job.agent_finished_at is not None or job.kind is JobKind.PUBLISH:
+            return
+        if not (wanted.files or wanted.setup or wanted.directory):
+            return
+        workspace = self.ports.workspace
+        if workspace is None:
+            raise WorldError(
+                "The client has files, a directory or a setup, but nobody to see to it", code="setup_failed"
+            )
+        place, directory = open_job.worktree.path, wanted.directory
+        await workspace.provide(place, open_job.client.directory, wanted.files, directory)
+        if wanted.setup:
+            await log.say("Setting up the worktree")
+        failed = await run_commands(workspace, job.id, wanted.setup, open_job, wanted.setup_timeout, log)
+        if failed is not None:
+            raise WorldError(f"The setup failed: {failed.sentence}", code="setup_failed")
+        await record.record(SetUp(at=self.ports.clock()))
+        self.ports.reached("set up")
+
+    async def reopen(self, job: Job) -> Worktree:
+        """Open the worktree of an earlier run, for what is in it. Raises RepoStoreError."""
+        client = await self.ports.clients.get(job.client_id)
+        return await self._open(job, client, await self._before(job))
+
+    async def _open(self, job: Job, client: Client, before: Sequence[Job]) -> Worktree:
+        return await self.ports.repos.open_worktree(
+            client.repository,
+            job.id,
+            job.branch_name,
+            client.default_branch,
+            name=job.worktree_name,
+            withheld=client.settings.workspace.files,
+            kept_ref=kept_work_of(before),
+        )
+
+    async def _before(self, job: Job) -> Sequence[Job]:
+        if job.follow_up_of is None:
+            return ()
+        return forerunners(job, await self.ports.jobs.chain(job.chain_id))
+
+    async def _learn_default_branch(self, client: Client, default_branch: str | None) -> Client:
+        if client.default_branch_known or default_branch is None:
+            return client
+        client = evolve(client, default_branch=default_branch, default_branch_known=True, updated_at=self.ports.clock())
+        await self.ports.clients.save(client)
+        return client

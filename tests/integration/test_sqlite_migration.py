@@ -1,0 +1,181 @@
+"""A database of the second schema, with all kinds of jobs in it, brought to today's."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent_adapters.sqlite import Database, SqliteClientRepo, SqliteJobRepo, SqliteLedger
+from agent_adapters.sqlite.connection import connect, fetch
+from agent_adapters.sqlite.documents import iso
+from agent_adapters.sqlite.migrations import migrate, steps
+from agent_core.domain.client_settings import ClientSettings
+from agent_core.domain.job import FINAL_STATES, Job, JobKind, JobState
+from agent_core.domain.job_options import JobOptions
+from agent_core.domain.ledger import Usage, UsageBy, UsageLine, entry, total
+from agent_core.ports import JobFilter
+from tests.contracts.stores_samples import a_client, after
+from tests.integration.sqlite_probe import query
+
+Row = dict[str, Any]
+TIMES: Row = {"created_at": iso(after(0)), "updated_at": iso(after(0))}
+CLIENT: Row = {
+    "id": "client-1",
+    "name": "Client client-1",
+    "github_org": "Acme",
+    "github_repo": "repo-client-1",
+    "directory": "dir-client-1",
+    **TIMES,
+}
+USED: Row = {
+    "model": "opus",
+    "num_turns": 4,
+    "input_tokens": 1000,
+    "output_tokens": 10,
+    "cost_usd": 0.25,
+    "duration_ms": 1500,
+}
+
+
+def a_row(id: str, state: str = "completed", **given: Any) -> Row:  # noqa: A002  named as the column is
+    started = {} if state == "queued" else {"started_at": iso(after(1))}
+    ended = {"completed_at": iso(after(3.5))} if state in FINAL_STATES else {}
+    status = JobState(state).status.value
+    facts = {"client_id": "client-1", "prompt": f"Do {id} 東京", "branch_name": f"feature/{id}", **TIMES}
+    return {"id": id, "state": state, "status": status, **facts, **started, **ended, **given}
+
+
+OF_EVERY_STATE = [a_row(f"of-{state}", state) for state in JobState]
+RETRIES = [
+    a_row("root", "failed"),
+    a_row("second", "failed", original_job_id="root"),
+    a_row("branched-off", original_job_id="root"),
+    a_row("third", "failed", original_job_id="second"),
+    a_row("fourth", "working", original_job_id="third"),
+    a_row("of-a-gone-one", original_job_id="gone"),
+    a_row("after-it", original_job_id="of-a-gone-one"),
+    a_row("of-itself", original_job_id="of-itself"),
+]
+FIRSTS = {
+    "second": "root",
+    "branched-off": "root",
+    "third": "root",
+    "fourth": "root",
+    "after-it": "of-a-gone-one",
+}
+USERS = [
+    a_row("used", os_feature_id="feature", **USED),
+    a_row("used-too", "failed", os_feature_id="feature", **USED),
+    a_row("other-feature", os_feature_id="other", **USED),
+    a_row("next-day", completed_at=iso(after(86400)), **USED),
+    a_row("cut-short", "queued", crashes=1, worktree_path="/srv/it", pid=7, **USED),
+    a_row("never-started", "cancelled", started_at=None),
+    a_row("clock-set-back", completed_at=iso(after(0.5))),
+    a_row("end-unknown", completed_at=None, **USED),
+]
+
+
+def insert(table: str, row: Row) -> tuple[str, Sequence[Any]]:
+    return f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", [*row.values()]
+
+
+@pytest.fixture
+async def path(tmp_path: Path) -> Path:
+    path = tmp_path / "agent.db"
+    connection = await connect(path)
+    try:
+        await migrate(connection, path, steps()[:2])
+        await fetch(connection, *insert("clients", CLIENT))
+        for row in (*OF_EVERY_STATE, *RETRIES, *USERS):
+            await fetch(connection, *insert("jobs", row))
+    finally:
+        await connection.close()
+    return path
+
+
+async def migrated(path: Path) -> dict[str, Job]:
+    async with Database(path) as db:
+        return {job.id: job for job in (await SqliteJobRepo(db).page(JobFilter(), 999, 0)).jobs}
+
+
+async def test_every_row_is_kept_with_all_it_had(path: Path) -> None:
+    asked = {}
+    for table in ("clients", "jobs", "job_counts"):
+        names = [name for (name,) in query(path, f"SELECT name FROM pragma_table_info('{table}')")]
+        asked[table] = f"SELECT {', '.join(names)} FROM {table} ORDER BY 1, 2"
+    rows = {table: query(path, sql) for table, sql in asked.items()}
+    assert len(rows["jobs"]) == len(OF_EVERY_STATE) + len(RETRIES) + len(USERS)
+    await migrated(path)
+    assert {table: query(path, sql) for table, sql in asked.items()} == rows
+    assert query(path, "PRAGMA integrity_check") == [("ok",)]
+    assert query(path, "PRAGMA foreign_key_check") == []
+
+
+async def test_old_jobs_and_clients_are_as_if_nothing_new_was_asked_of_them(path: Path) -> None:
+    for job in (await migrated(path)).values():
+        assert (job.worktree_name, job.kind, job.options) == (job.id, JobKind.TASK, JobOptions())
+        assert (job.follow_up_of, job.check_rounds, job.held_until) == (None, 0, None)
+    async with Database(path) as db:
+        assert list(await SqliteClientRepo(db).all()) == [a_client(settings=ClientSettings())]
+
+
+async def test_each_retry_knows_the_first_job_of_its_chain(path: Path) -> None:
+    jobs = await migrated(path)
+    assert {job.id: job.first_job_id for job in jobs.values() if job.first_job_id} == FIRSTS
+    async with Database(path) as db:
+        chain = await SqliteJobRepo(db).chain("root")
+    assert [job.id for job in chain] == ["root", "second", "branched-off", "third", "fourth"]
+
+
+async def test_the_ledger_has_what_the_finished_jobs_have_used(path: Path) -> None:
+    jobs = await migrated(path)
+    finished = [job for job in jobs.values() if job.state.is_final and job.completed_at is not None]
+    async with Database(path) as db:
+        for by in UsageBy:
+            assert total(line.usage for line in await SqliteLedger(db).usage(by)) == total(
+                usage for _, usage in map(entry, finished)
+            )
+        lines = {line.key: line.usage for line in await SqliteLedger(db).usage(UsageBy.FEATURE)}
+        days = [(line.key, line.usage.jobs) for line in await SqliteLedger(db).usage(UsageBy.DAY)]
+        assert list(await SqliteLedger(db).usage(UsageBy.CLIENT)) == [
+            UsageLine(key="client-1", usage=total(lines.values()))
+        ]
+    assert days == [("2025-01-07", len(finished) - 1), ("2025-01-08", 1)]
+    assert lines["feature"] == Usage(
+        jobs=2,
+        completed=1,
+        failed=1,
+        wall_ms=5000,
+        agent_ms=3000,
+        num_turns=8,
+        input_tokens=2000,
+        output_tokens=20,
+        cost_usd=0.5,
+    )
+    assert [jobs[job_id].run_ms for job_id in ("never-started", "clock-set-back", "cut-short")] == [0, 0, 0]
+    assert jobs["cut-short"].agent_ms == 1500
+
+
+async def test_a_job_that_ends_after_it_is_entered_and_an_old_one_not_again(path: Path) -> None:
+    jobs = await migrated(path)
+    async with Database(path) as db:
+        [before] = await SqliteLedger(db).usage(UsageBy.CLIENT)
+        for job in (jobs["used"], jobs["end-unknown"]):
+            await SqliteJobRepo(db).save(job)
+        [after_saving] = await SqliteLedger(db).usage(UsageBy.CLIENT)
+        assert after_saving == before
+
+
+async def test_the_queue_is_as_it_was(path: Path) -> None:
+    async with Database(path) as db:
+        queue = await SqliteJobRepo(db).queue()
+    assert [entry.id for entry in queue.queued] == ["of-queued", "cut-short"]
+    assert [entry.holds_branch for entry in queue.queued] == [False, True]
+    assert [entry.id for entry in queue.running] == [
+        "of-preparing",
+        "of-working",
+        "of-publishing",
+        "of-cancelling",
+        "fourth",
+    ]
