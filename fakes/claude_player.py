@@ -14,13 +14,14 @@ from typing import Any
 from fakes.claude_session import Session
 
 VERSION = "2.1.330"
+FORGET = "[[play:forget]]"
 STREAMS = Path(__file__).with_name("streams")
 Directive = tuple[str, dict[str, str]]
 
 
 def directives(prompt: str) -> list[Directive]:
     """Read what the prompt asks for."""
-    plays = [shlex.split(found) for found in re.findall(r"\[\[play:(.*?)\]\]", prompt, re.DOTALL)]
+    plays = [shlex.split(found) for found in re.findall(r"\[\[play:(.*?)\]\]", prompt.rpartition(FORGET)[2], re.DOTALL)]
     return [(words[0], dict(word.split("=", 1) for word in words[1:] if "=" in word)) for words in plays]
 
 

@@ -22,6 +22,7 @@ The prompt says in order what happens, each as `[[play:WORD key=value ...]]` (va
     long mib=N                one event of that size            flood lines=N width=N
     dump path=...             write argv, environment, working directory, prompt and instructions as JSON
     wait                      for ever (until it is told to end)
+    forget                    nothing of what the prompt says before this is played
 
 `only=first` or `only=later` on any of them: in the session's first run, or in those after it. A prompt without any is
 answered with a text. A file `logged-out` in the configuration directory logs it out. Sessions are kept there, as the

@@ -20,6 +20,7 @@ from agent_core.ports import (
     CodeAgent,
     Ending,
 )
+from fakes.holdable import Holdable
 
 REPORT = AgentReport(
     exit_code=0,
@@ -87,7 +88,7 @@ class Script:
 MISSING = Script(says=(), edits={}, spawns=False, ending=failed("No program named claude was found", "agent_missing"))
 
 
-class FakeCodeAgent(CodeAgent):
+class FakeCodeAgent(Holdable, CodeAgent):
     """Plays the script of what the task asks for, else `default`. Everything public may be changed between runs.
 
     `on_run(task)` is called when the run's edits are made. `hold()` stops runs after their edits and before their
@@ -95,6 +96,7 @@ class FakeCodeAgent(CodeAgent):
     """
 
     def __init__(self, repo_store: Editable | None = None) -> None:
+        super().__init__()
         self.repo_store = repo_store
         self.default = Script()
         self.on_run: Callable[[AgentTask], None] | None = None
@@ -103,44 +105,15 @@ class FakeCodeAgent(CodeAgent):
         self.live: dict[int, AgentTask] = {}
         self.most_alive = 0
         self._scripts: dict[str, list[Script]] = {}
-        self._held_all = False
-        self._held_jobs: set[str] = set()
-        self._waiting: set[str] = set()
-        self._changed = asyncio.Event()
         self._last_pid = 1000
-        self._boot = 0
 
     def script(self, prompt: str, *scripts: Script) -> None:
         """Say how runs of this prompt go, one script a run; the last one stays."""
         self._scripts[prompt] = list(scripts)
 
-    def hold(self, job_id: str | None = None) -> None:
-        """Stop this job's run, or every run, at the gate."""
-        if job_id is None:
-            self._held_all = True
-        else:
-            self._held_jobs.add(job_id)
-
-    def release(self, job_id: str | None = None) -> None:
-        """Let this job's run pass the gate, or every run."""
-        if job_id is None:
-            self._held_all = False
-            self._held_jobs.clear()
-        else:
-            self._held_jobs.discard(job_id)
-        self._announce()
-
-    async def reached(self, job_id: str) -> None:
-        """Wait until the job's run stands at the gate."""
-        while job_id not in self._waiting:
-            await self._changed.wait()
-
     def crash(self) -> None:
-        """The server died, and with it every agent: their iterators say nothing more, for ever."""
-        self._boot += 1
         self.live.clear()
-        self._waiting.clear()
-        self._announce()
+        super().crash()
 
     async def run(self, task: AgentTask) -> AsyncGenerator[AgentEvent, None]:
         boot = self._boot
@@ -189,25 +162,6 @@ class FakeCodeAgent(CodeAgent):
         if not scripts:
             return self.default
         return scripts.pop(0) if len(scripts) > 1 else scripts[0]
-
-    async def _gate(self, job_id: str, boot: int) -> None:
-        await self._step(boot)
-        while self._held_all or job_id in self._held_jobs:
-            if job_id not in self._waiting:
-                self._waiting.add(job_id)
-                self._announce()
-            await self._changed.wait()
-            await self._step(boot)
-        self._waiting.discard(job_id)
-
-    def _announce(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-    async def _step(self, boot: int) -> None:
-        await asyncio.sleep(0)
-        if boot != self._boot:
-            await asyncio.Event().wait()
 
 
 def _asks(text: str, prompt: str) -> bool:

@@ -164,12 +164,13 @@ class FakeRepoStore(RepoStore):
             ):
                 raise RepoStoreError(f"The branch {branch} is open in {held.name}", code="worktree_failed")
         default, tip = clone.branches.get(default_branch), clone.branches.get(branch)
+        is_there = kept is not None and tip is not None and tip.tree == kept.tree
         if kept and tip and tip != kept.parent:
             kept = None
         base = kept.parent if kept else tip or default
         if base is None:
             raise RepoStoreError(f"The branch {default_branch} is not at the origin", code="no_default_branch")
-        opened = evolve(wanted, base_sha=base.sha, has_kept_work=kept is not None)
+        opened = evolve(wanted, base_sha=base.sha, has_kept_work=is_there or kept is not None)
         files = dict((kept or base).tree)
         return FakeWorktree(opened=opened, base=base, default=default, files=files, used_at=self._clock())
 

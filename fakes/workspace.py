@@ -9,6 +9,7 @@ from attrs import field, frozen
 
 from agent_core.domain.errors import WorldError
 from agent_core.ports import CommandEnded, CommandEvent, CommandSaid, CommandTask, Workspace
+from fakes.holdable import Holdable
 
 SUCCEEDED = CommandEnded(succeeded=True)
 
@@ -45,7 +46,7 @@ class Provided:
     directory: str | None
 
 
-class FakeWorkspace(Workspace):
+class FakeWorkspace(Holdable, Workspace):
     """Plays the script of a task's command, else `default`. Everything public may be changed between calls.
 
     `client_files` are the clients' files: directory, then path, then text. `provided` and `tasks` are all calls so
@@ -55,6 +56,7 @@ class FakeWorkspace(Workspace):
     """
 
     def __init__(self, repo_store: Editable | None = None) -> None:
+        super().__init__()
         self.repo_store = repo_store
         self.client_files: dict[str, dict[str, str]] = {}
         self.missing_directories: set[str] = set()
@@ -66,11 +68,6 @@ class FakeWorkspace(Workspace):
         self.gate = asyncio.Event()
         self.gate.set()
         self._scripts: dict[str, list[CommandScript]] = {}
-        self._held_all = False
-        self._held_jobs: set[str] = set()
-        self._waiting: set[str] = set()
-        self._changed = asyncio.Event()
-        self._boot = 0
 
     @property
     def commands(self) -> list[str]:
@@ -81,33 +78,9 @@ class FakeWorkspace(Workspace):
         """Say how runs of this command go, one script a run; the last one stays."""
         self._scripts[command] = list(scripts)
 
-    def hold(self, job_id: str | None = None) -> None:
-        """Stop this job's commands, or every command, at the gate."""
-        if job_id is None:
-            self._held_all = True
-        else:
-            self._held_jobs.add(job_id)
-
-    def release(self, job_id: str | None = None) -> None:
-        """Let this job's commands pass the gate, or every command."""
-        if job_id is None:
-            self._held_all = False
-            self._held_jobs.clear()
-        else:
-            self._held_jobs.discard(job_id)
-        self._announce()
-
-    async def reached(self, job_id: str) -> None:
-        """Wait until a command of the job stands at the gate."""
-        while job_id not in self._waiting:
-            await self._changed.wait()
-
     def crash(self) -> None:
-        """The server died, and with it every command: their iterators say nothing more, for ever."""
-        self._boot += 1
         self.live.clear()
-        self._waiting.clear()
-        self._announce()
+        super().crash()
 
     async def provide(self, worktree: Path, source: str, files: Sequence[str], directory: str | None = None) -> None:
         self.provided.append(Provided(worktree=worktree, source=source, files=tuple(files), directory=directory))
@@ -159,22 +132,3 @@ class FakeWorkspace(Workspace):
         if not scripts:
             return self.default
         return scripts.pop(0) if len(scripts) > 1 else scripts[0]
-
-    async def _gate(self, job_id: str, boot: int) -> None:
-        await self._step(boot)
-        while self._held_all or job_id in self._held_jobs:
-            if job_id not in self._waiting:
-                self._waiting.add(job_id)
-                self._announce()
-            await self._changed.wait()
-            await self._step(boot)
-        self._waiting.discard(job_id)
-
-    def _announce(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-    async def _step(self, boot: int) -> None:
-        await asyncio.sleep(0)
-        if boot != self._boot:
-            await asyncio.Event().wait()

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from secrets import token_hex
 from typing import Self
 
@@ -172,7 +173,7 @@ class AgentCore:
 
     async def __aenter__(self) -> Self:
         for client in await self._client_repo.all():
-            self._secrets.learn(client.settings.secrets)
+            self._secrets.learn(client.id, client.settings.secrets)
         await self._dispatcher.start()
         self._courier.start()
         self._janitor.start()
@@ -215,9 +216,11 @@ class AgentCore:
         self._courier.wake()
 
     def _start_run(self, job: Job, end: Event | None, ended: Callable[[Job], None]) -> Run:
+        redact = partial(self._secrets.redact_for, job.client_id)  # what the client's settings become counts too
+        pause = self._config.message_pause.total_seconds()
         return Run(
-            RunRecord(job, self._job_repo, self._secrets),
-            RunLog(job.id, self._message_log, self._clock, self._config.message_pause.total_seconds(), self._secrets),
+            RunRecord(job, self._job_repo, redact),
+            RunLog(job.id, self._message_log, self._clock, pause, redact),
             self._steps,
             self._clock,
             self._delivery_id,

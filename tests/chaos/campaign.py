@@ -6,25 +6,21 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-from aiohttp import ClientSession, ClientTimeout
+from aiohttp import ClientSession
 from attrs import define, field
 
 from tests.chaos.checks import FINAL, RUNNING, Checks
-from tests.chaos.moment import IDLE, STARTING, STOPPING, Moment, moments, moments_of_recovery
+from tests.chaos.moment import IDLE, STARTING, STOPPING, Moment, moments_of_recovery
 from tests.chaos.place import ChaosPlace, Life, Row
-from tests.chaos.receiver import Receiver
-from tests.chaos.tally import Tally, total
-from tests.chaos.work import Kind, Task, gate_of, tasks_of_round
+from tests.chaos.tally import Tally
+from tests.chaos.work import Kind, Task, gate_of, label_of, tasks_of_round
 
 TICK = 0.03
 PATIENCE = 90.0
 """Seconds after which work that has not ended is taken to be stuck."""
 GH_FAULTS = ("drop", "drop_after", "killed_after", "bad_gateway", "bad_gateway_after")
-LATE = ('*" fetch "* | *" push "* | *" read-tree "* | *" update-ref "*', "test $(($$ % 3)) = 0 && sleep 1.$(($$ % 10))")
-"""A git as on a slow disk: a third of what it does may be about to happen when the server that wanted it is dead."""
 GONE_WITHIN = 2.0
 """Seconds in which a killed server's agents must be gone."""
 
@@ -56,6 +52,7 @@ class Campaign:
     async def run(self, plan: list[Moment]) -> None:
         """Live through one round after the other; the last server ends as it should."""
         await self._begin()
+        await self.place.prepare(self._life)
         for number, moment in enumerate(plan):
             await self._live_through(number, moment)
         undelivered = "SELECT 1 FROM outbox WHERE state = 'pending'"
@@ -71,7 +68,7 @@ class Campaign:
         """Send the round's jobs, kill the server, start it again until all work has ended, and look."""
         self.tally.rounds += 1
         self._kills_in_round = self._stops_in_round = 0
-        self._round = tasks_of_round(number, self.jobs_per_round, self._kills, self.place.root, self.dice)
+        self._round = tasks_of_round(number, self.jobs_per_round, moment.point, self._kills, self.place.root, self.dice)
         self._tasks += self._round
         if self.dice.random() < 0.3:
             self.place.gh.fail(self.dice.choice(GH_FAULTS), on="create")
@@ -163,11 +160,11 @@ class Campaign:
             if moment is not None and not moment.point and time.monotonic() >= since + moment.seconds:
                 await self._stop(moment)
                 return True
-            rows = {row["os_feature_id"]: row for row in await asyncio.to_thread(self.place.rows)}
+            rows = {label_of(row): row for row in await asyncio.to_thread(self.place.rows)}
             await self._submit_next(rows)
             self._cancel(rows)
             ended = {task.label for task in self._round if task.label in rows and rows[task.label]["state"] in FINAL}
-            if self._kills_in_round or all(task.label in ended or task.kind is Kind.LONG for task in self._round):
+            if self._kills_in_round or all(task.label in ended or task.is_long for task in self._round):
                 gate_of(self.place.root, self._round[0].round).touch()
             if len(ended) == len(self._round) and self._nothing_pending():
                 return False
@@ -188,8 +185,12 @@ class Campaign:
         for task in self._round:
             if task.label in rows:
                 task.job_id = rows[task.label]["id"]
-            if task.job_id is None:
-                answer = await self._life.ask("POST", "/jobs", task.body(self.hook))
+            if task.vain(rows):
+                self._round.remove(task)
+                self._tasks.remove(task)
+                return
+            if task.job_id is None and task.ready(rows):
+                answer = await self._life.ask("POST", *task.request(self.hook))
                 if answer is not None:
                     assert answer[0] == 201, answer
                     task.job_id, task.acknowledged = answer[1]["id"], True
@@ -201,7 +202,7 @@ class Campaign:
             row = rows.get(task.label)
             if row is None or row["state"] in FINAL or task.label in self._errands:
                 continue
-            works = row["state"] == "working" and "wrote" in self.place.stamps(task.label)
+            works = row["state"] == "working" and "wrote" in self.place.stamps(row["id"])
             hasty = task.kind is Kind.WITHDRAWN and task.patience <= self._kills_in_round
             if hasty or (task.kind is Kind.CANCELLED and works):
                 self._send_on(task.label, self._cancel_one(self._life, task, row["id"], works))
@@ -243,41 +244,3 @@ class Campaign:
             if time.monotonic() > deadline:
                 raise Stuck(f"it did not come to pass in {seconds:.0f} s that {what}")
             await asyncio.sleep(TICK)  # nobody tells of changes in the table of processes
-
-
-async def wreak(root: Path, seed: int, rounds: int, jobs_per_round: int, *, slow_git: bool) -> Tally:
-    """Run campaigns in two places at once, so many rounds in all; return what they count together.
-
-    With a slow git, which one of the places has, rounds take three times as long there.
-    """
-    plan = moments(rounds, random.Random(seed))
-    share = len(plan) // 4 if slow_git else len(plan) // 2
-    plans = (plan[share:], plan[:share])
-
-    async def one(number: int, tally: Tally) -> None:
-        (root / str(number)).mkdir()
-        place, receiver = ChaosPlace(root / str(number)), Receiver()
-        if slow_git and number == 1:
-            place.delay_git(*LATE)
-        async with receiver.serve() as hook, ClientSession(timeout=ClientTimeout(30)) as session:
-            campaign = Campaign(
-                place=place,
-                session=session,
-                hook=hook,
-                checks=Checks(place, receiver, tally),
-                tally=tally,
-                dice=random.Random(f"{seed}/{number}"),
-                jobs_per_round=jobs_per_round,
-            )
-            try:
-                await campaign.run(plans[number])
-            except Stuck as stuck:
-                tally.fault("ended twice or not", f"place {number} gave up in round {tally.rounds - 1}: {stuck}")
-            finally:
-                await campaign.close()
-
-    tallies = [Tally(), Tally()]
-    async with asyncio.TaskGroup() as campaigns:
-        for number, tally in enumerate(tallies):
-            campaigns.create_task(one(number, tally))
-    return total(tallies)

@@ -23,18 +23,46 @@ from tests.chaos.moment import Moment
 
 SECRET = "the-secret-of-this-server"
 WEBHOOK_SECRET = "the-secret-of-the-callbacks"
-REPOSITORIES = (("acme", "shop"), ("globex", "shop"))
-"""Two clients whose repositories have one name."""
+PREPARED = ("initech", "shop")
+"""The client with settings: its worktrees get a file and are set up, its work is checked."""
+REPOSITORIES = (("acme", "shop"), ("globex", "shop"), PREPARED)
+"""Clients whose repositories have one name."""
+WITHHELD, PRIVATE = ".env", "nobody may commit this\n"
+"""The file that the prepared client's worktrees get."""
+SET_UP = "set-up/done"
+"""What the prepared client's setup leaves, ignored by git."""
+BROKEN = "broken"
+"""What a check finds: it says how often the agent has to repair it."""
 TRACKED = "README.md"
 """A file that is there from the start, and that every job changes."""
 FAKES = Path(__file__).parents[2] / "fakes" / "bin"
-STAMP = """\
-for earlier in $(cut -d ' ' -f 2 "$1" 2>/dev/null); do
-  test "$2" = start && case $(ps -o stat= -p "$earlier") in ''|Z*) ;; *) echo "$earlier" >> "$1.overlap" ;; esac
-done
-echo "$2 $3" >> "$1"
+STAMP = f"""\
+here=${{0%/*}} && job=$here/stamps/$AGENT_JOB_ID
+if [ "$1" = start ]; then
+  test -n "$3" && echo "$3" > "$job.branch"
+  branch=$here/branches/$(cat "$job.branch")
+  for earlier in $(tail -n 4 "$branch" 2>/dev/null); do
+    case $(ps -o stat= -p "$earlier") in ''|Z*) ;; *) echo "$earlier" >> "$job.overlap" ;; esac
+  done
+  echo "$2" >> "$branch"
+  case $branch in */{PREPARED[0]}-*) test -e {SET_UP} && test -e {WITHHELD} || pwd >> "$job.unready" ;; esac
+fi
+echo "$1 $2" >> "$job"
 """
-"""`sh stamp FILE WORD PID`: a line in the file; at a start it is noted whether an earlier agent still lives."""
+"""`sh stamp WORD PID [BRANCH]`: a line for the job. At a start, of which the first names the branch, it is noted if
+an earlier agent of the branch still lives, and if the worktree is not as it should be."""
+REPAIR = f"""\
+rounds=$(cat {BROKEN} 2>/dev/null) || exit 0
+if [ "$rounds" = 1 ]; then rm {BROKEN}; else echo $((rounds - 1)) > {BROKEN}; fi
+"""
+CHECK = f"""\
+test -e {BROKEN} || exit 0
+here=${{0%/*}}
+echo "[[play:forget]][[play:run only=later text='sh $here/stamp start \\$PPID']]"
+echo "[[play:run only=later text='sh $here/repair']]"
+exit 1
+"""
+"""A check, whose complaint tells the stand-in what to do: only in the session that did the work it can be repaired."""
 GIT = """\
 #!/bin/sh
 case " $* " in {these}) {first} ;; esac
@@ -91,12 +119,14 @@ class ChaosPlace:
     def __attrs_post_init__(self) -> None:
         self.gh = GhStandin(self.root / "gh")
         self.gh.configure(origins=str(self.root / "origins" / "{org}" / "{repo}.git"))
-        for folder in ("bin", "home", "stamps", "gates"):
+        for folder in ("bin", "home", "stamps", "branches", "gates", "files"):
             (self.root / folder).mkdir()
-        (self.root / "stamp").write_text(STAMP)
+        for name, script in (("stamp", STAMP), ("repair", REPAIR), ("check", CHECK)):
+            (self.root / name).write_text(script)
         seed = self.root / "seed"
         self.git("init", "--quiet", "--initial-branch=main", str(seed))
         (seed / TRACKED).write_text("Hello\n")
+        (seed / ".gitignore").write_text(f"{Path(SET_UP).parent}/\n")
         self.git("-C", str(seed), "add", "-A")
         self.git("-C", str(seed), "commit", "--quiet", "-m", "First")
         for org, repo in REPOSITORIES:
@@ -118,6 +148,7 @@ class ChaosPlace:
             "AGENT_SHUTDOWN_TIMEOUT": "0",
             "AGENT_MIN_FREE_DISK": "1MiB",
             "AGENT_GIT_REMOTE": str(self.root / "origins" / "{org}" / "{repo}.git"),
+            "AGENT_CLIENT_FILES_DIR": str(self.root / "files"),
             VARIABLE: str(self.root / "crash"),
         }
 
@@ -149,6 +180,24 @@ class ChaosPlace:
     def last_words(self) -> str:
         """The end of what the server wrote on stderr."""
         return (self.root / "stderr").read_text(errors="replace")[-4000:]
+
+    async def prepare(self, life: Life) -> None:
+        """Make the client that has settings."""
+        org, repo = PREPARED
+        made = await life.ask("POST", "/clients", {"name": org, "githubOrg": org, "githubRepo": repo})
+        assert made is not None
+        assert made[0] == 201, made
+        [client] = self.rows("SELECT * FROM clients")
+        (self.root / "files" / client["directory"]).mkdir()
+        (self.root / "files" / client["directory"] / WITHHELD).write_text(PRIVATE)
+        workspace = {
+            "setup": [f"sh {self.root}/stamp set-up $$", f"mkdir -p {Path(SET_UP).parent} && touch {SET_UP}"],
+            "files": [WITHHELD],
+            "checks": [f"sh {self.root}/check"],
+        }
+        changed = await life.ask("PATCH", f"/clients/{client['id']}", {"settings": {"workspace": workspace}})
+        assert changed is not None
+        assert changed[0] == 200, changed
 
     # ------------------------------------------------------------------ what can be seen
     def rows(self, query: str = "SELECT * FROM jobs ORDER BY seq") -> list[Row]:
@@ -184,14 +233,18 @@ class ChaosPlace:
         except subprocess.CalledProcessError:
             return None
 
-    def stamps(self, label: str) -> list[str]:
-        """What the agents of a job have noted: `start` and `wrote`, one each per run."""
-        path = self.root / "stamps" / label
+    def stamps(self, job_id: str) -> list[str]:
+        """What was noted for a job: `set-up`, and of its agents `start` and `wrote`, one each per run."""
+        path = self.root / "stamps" / job_id
         return [line.split()[0] for line in path.read_text().splitlines()] if path.exists() else []
 
-    def overlaps(self) -> list[str]:
-        """The jobs of which two agents were alive at once."""
-        return [path.stem for path in (self.root / "stamps").glob("*.overlap")]
+    def overlaps(self, job_id: str) -> bool:
+        """Whether an agent of the job was started while another one of its branch was alive."""
+        return (self.root / "stamps" / f"{job_id}.overlap").exists()
+
+    def unready(self, job_id: str) -> bool:
+        """Whether an agent of the job was started in a worktree that was not set up, or without the client's file."""
+        return (self.root / "stamps" / f"{job_id}.unready").exists()
 
     def leftovers(self) -> list[str]:
         """Worktrees, and what the server and git keep of worktrees; the trash does not count."""

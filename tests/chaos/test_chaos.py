@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.campaign import wreak
+from tests.chaos.havoc import wreak
 
 
 @pytest.mark.timeout(3600)

@@ -154,13 +154,15 @@ class RepoStoreSharingContract:
         assert (worktree.has_kept_work, worktree.base_sha) == (False, tip)
         assert stage.files(worktree) == {**FILES, "theirs.txt": "theirs\n"}
 
-    async def test_kept_work_is_left_out_where_the_branch_holds_it(self, store: RepoStore, stage: RepoStage) -> None:
+    async def test_kept_work_is_not_put_on_top_where_the_branch_holds_it(
+        self, store: RepoStore, stage: RepoStage
+    ) -> None:
         ref = await self.kept(store, stage)
         first = await self.opened(store, "job-2", kept_ref=ref)
         pushed = await store.publish(first, "Promoted", NOON, allow)
         await store.close_worktree(ACME, first.name)
         again = await self.opened(store, "job-2", kept_ref=ref)
-        assert (again.has_kept_work, again.base_sha) == (False, pushed.commit_sha)
+        assert (again.has_kept_work, again.base_sha) == (True, pushed.commit_sha)
         assert not (await store.publish(again, "Promoted", NOON, allow)).changed
 
     async def test_kept_work_that_is_gone_is_left_out(self, store: RepoStore, stage: RepoStage) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
-from tests.chaos.campaign import wreak
+from tests.chaos.havoc import wreak
 from tests.chaos.place import REPOSITORIES, TRACKED, ChaosPlace
 
 SEED = 7
@@ -18,7 +18,7 @@ async def test_a_server_killed_at_every_step_loses_nothing_leaves_nothing_and_re
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     began = time.monotonic()
-    tally = await wreak(tmp_path, SEED, rounds=20, jobs_per_round=3, slow_git=False)
+    tally = await wreak(tmp_path, SEED, rounds=20, jobs_per_round=2, slow_git=False)
     with capsys.disabled():
         print(f"\n{tally.table(SEED, time.monotonic() - began)}")
     assert not tally.found

@@ -81,7 +81,7 @@ def test_a_follow_up_overrides_single_options_of_the_job_before() -> None:
         ({"agent": {"max_cost_usd": float("nan")}}, "settings.agent.maxCostUsd"),
         ({"agent": {"timeout": 10**9}}, "settings.agent.timeout"),
         ({"agent": {"args": ("x" * 5000,)}}, "settings.agent.args[0]"),
-        ({"agent": {"env": {"1X": "v"}}}, "settings.agent.env.1X"),
+        ({"agent": {"env": {"1X": "v"}}}, "settings.agent.env"),
         ({"agent": {"env": {"AGENT_API_SECRET": "v"}}}, "settings.agent.env.AGENT_API_SECRET"),
         ({"agent": {"env": {"GH_TOKEN": "v"}}}, "settings.agent.env.GH_TOKEN"),
         ({"agent": {"env": {"X": "a\0b"}}}, "settings.agent.env.X"),
@@ -144,6 +144,7 @@ def test_good_settings_are_taken() -> None:
         ":(top)a",
         "a\nb",
         ".",
+        "x" * 256,
     ],
 )
 def test_a_path_that_is_not_plainly_inside_is_refused(path: str) -> None:

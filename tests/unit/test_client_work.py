@@ -7,7 +7,8 @@ import pytest
 
 from agent_core import CoreConfig, JobState, JobStatus
 from agent_core.domain.errors import WorldError
-from agent_core.domain.job_options import DeliveryMode, JobOptions
+from agent_core.domain.job_options import JobOptions
+from agent_core.use_cases.commands import LONGEST_TAIL
 from fakes.code_agent import Script, usage_limited
 from fakes.workspace import CommandScript, ended_badly
 from tests.unit.builders import eventually
@@ -20,7 +21,7 @@ async def world() -> AsyncIterator[World]:
         yield world
 
 
-FAILS = CommandScript(says=("running", "3 failing"), ended=ended_badly())
+FAILS = CommandScript(says=("running", "3 failing"), edits={"coverage.txt": "0\n"}, ended=ended_badly())
 PASSES = CommandScript(says=("all good",))
 
 
@@ -31,6 +32,8 @@ async def test_setup_runs_before_the_agent_and_what_it_says_is_in_the_log(world:
     assert job.status is JobStatus.COMPLETED
     assert world.workspace.commands == ["npm ci", "npm run build"]
     assert {(task.directory, task.env["CI_ID"]) for task in world.workspace.tasks} == {("web", "7")}
+    first, second = (task.limit for task in world.workspace.tasks)
+    assert timedelta(seconds=900) >= first > second  # the limit is for both together
     said = world.said(job.id)
     assert said.index("added 12 packages") < said.index("Starting the agent")
     (task,) = world.agent.tasks
@@ -215,47 +218,6 @@ async def test_the_last_checks_output_is_bounded(world: World) -> None:
     assert len(world.said(job.id)) < 2100
 
 
-async def test_delivery_follows_the_clients_settings(world: World) -> None:
-    await world.set(
-        delivery={
-            "mode": DeliveryMode.DRAFT,
-            "labels": ("agent",),
-            "reviewers": ("octocat",),
-            "commit_prefix": "chore(agent):",
-            "body_template": "For {featureId}",
-        }
-    )
-    await world.core.jobs.wait((await world.submit("b", title="Add it", os_feature_id="f-9")).job.id)
-    (order,) = world.prs.orders
-    assert (order.draft, order.labels, order.reviewers, order.body) == (True, ("agent",), ("octocat",), "For f-9")
-    assert world.repos.pushes[0].commit.message == "chore(agent): Add it"
-
-
-async def test_the_repositorys_template_is_honoured(world: World) -> None:
-    world.repos.origin("SupportKings", "french-language-solutions").commit(
-        "main", {".github/PULL_REQUEST_TEMPLATE.md": "## Why\n"}
-    )
-    await world.core.jobs.wait((await world.submit("b")).job.id)
-    assert world.prs.orders[0].body.startswith("## Why\n\n---\n\nAutomated by")
-
-
-async def test_a_protected_path_is_not_published(world: World) -> None:
-    await world.set(delivery={"protected_paths": (".github/**",)})
-    world.agent.default = Script(edits={".github/workflows/ci.yml": "on: push\n"})
-    job = await world.core.jobs.wait((await world.submit("b")).job.id)
-    assert (job.error_code, world.repos.pushes) == ("blocked_by_policy", [])
-    assert job.kept_ref is not None
-
-
-async def test_a_jobs_options_win_over_the_clients_settings(world: World) -> None:
-    await world.set(agent={"model": "opus", "max_turns": 50}, delivery={"mode": DeliveryMode.DRAFT})
-    options = JobOptions(model="haiku", delivery_mode=DeliveryMode.BRANCH)
-    await world.core.jobs.wait((await world.submit("b", options=options)).job.id)
-    (task,) = world.agent.tasks
-    assert (task.settings.model, task.settings.max_turns) == ("haiku", 50)
-    assert world.prs.orders == []
-
-
 async def test_a_client_runs_no_more_jobs_at_once_than_it_may() -> None:
     async with World(CoreConfig(max_concurrent=4, **AT_ONCE)) as world:
         await world.set(queue={"max_concurrent": 1})
@@ -306,3 +268,43 @@ async def test_a_server_without_a_workspace_says_so(world: World) -> None:
     job = await world.core.jobs.wait((await world.submit("b")).job.id)
     assert job.error_code == "setup_failed"
     assert WorldError.code == "world"
+
+
+async def test_what_a_check_says_is_stored_without_secrets(world: World) -> None:
+    secret = "npm-0123456789abcdef"
+    await world.set(agent={"env": {"NPM_TOKEN": secret}}, workspace={"checks": ("npm test",)})
+    world.workspace.script("npm test", CommandScript(says=(f"token {secret}",), ended=ended_badly()), PASSES)
+    job_id = (await world.submit("b")).job.id
+    await eventually(lambda: world.stored(job_id).check_output is not None)
+    assert secret not in str(world.stored(job_id).check_output)
+    await world.core.jobs.wait(job_id)
+    assert secret not in str(world.agent.tasks[-1].resume_prompt)
+
+
+async def test_a_value_of_several_lines_is_known_in_each_of_them(world: World) -> None:
+    first, second = "first-half-of-key-0123", "second-half-of-key-4567"
+    await world.set(agent={"env": {"KEY": f"{first}\n{second}"}}, workspace={"setup": ("env",)})
+    world.workspace.script("env", CommandScript(says=(first, second)))
+    world.agent.default = Script(edits={"key.txt": f"{first}\n{second}\n"})
+    job = await world.core.jobs.wait((await world.submit("b")).job.id)
+    assert job.error_code == "blocked_by_policy"
+    assert second not in repr(world.db.messages)
+    assert second not in await world.core.jobs.diff(job.id)
+
+
+async def test_an_ordinary_word_of_one_clients_environment_spoils_no_other_clients_text(world: World) -> None:
+    await world.set(agent={"env": {"NODE_ENV": "production", "TOKEN": "tok-0123456789abcdef"}})
+    world.repos.origin("Acme", "site")
+    title = "Fix the production build, not tok-0123456789abcdef"
+    placed = await world.submit("b", title=title, github_org="Acme", github_repo="site")
+    await world.core.jobs.wait(placed.job.id)
+    assert world.prs.orders[-1].title == "Fix the production build, not [redacted]"
+
+
+async def test_half_a_secret_is_not_left_where_output_is_cut(world: World) -> None:
+    secret = "A1" * 20
+    await world.set(agent={"env": {"TOKEN": secret}}, workspace={"checks": ("t",), "check_retries": 0})
+    says = (secret, "x" * (LONGEST_TAIL - len(secret) // 2))
+    world.workspace.script("t", CommandScript(says=says, ended=ended_badly()))
+    job = await world.core.jobs.wait((await world.submit("b")).job.id)
+    assert "A1A1A1" not in str(job.error)

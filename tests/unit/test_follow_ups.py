@@ -1,14 +1,13 @@
 """Follow-ups: a job goes on where another ended, in its session, on its branch, in its pull request."""
 
-import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
 
 from agent_core import CoreConfig, JobState, JobStatus
-from agent_core.domain.errors import InvalidValue, JobNotFinished, NothingKept, NoWork, RepoStoreError, UnknownJob
-from agent_core.domain.job_options import DeliveryMode, JobOptions
+from agent_core.domain.errors import InvalidValue, UnknownJob
+from agent_core.domain.job_options import JobOptions
 from fakes.code_agent import Script, failed, usage_limited
 from tests.unit.builders import eventually
 from tests.unit.world import AT_ONCE, World
@@ -34,6 +33,7 @@ async def test_a_follow_up_resumes_the_session_and_updates_the_same_pull_request
     assert len(world.prs.pull_requests) == 1
     assert world.repos.pushes[-1].commit.tree["more.txt"] == "more\n"
     assert world.repos.pushes[-1].commit.tree["hello.txt"] == "hello\n"
+    assert world.repos.worktrees == {}
 
 
 async def test_a_session_that_is_gone_is_replaced_by_one_that_is_told_what_was(world: World) -> None:
@@ -101,7 +101,7 @@ async def test_the_chain_of_a_job_is_told_oldest_first(world: World) -> None:
     for job_id in ids:
         assert list((await world.core.jobs.get(job_id)).chain) == ids
     assert (third.original_job_id, third.follow_up_of) == (second.id, first.id)
-    assert third.session_id == first.session_id
+    assert (third.session_id, third.worktree_name) == (first.session_id, first.id)
 
 
 async def test_a_follow_up_to_a_failed_job_goes_on_from_the_work_that_was_kept(world: World) -> None:
@@ -163,96 +163,3 @@ async def test_a_server_that_dies_in_a_follow_up_goes_on_in_the_same_session(wor
     assert (done.status, done.session_id) == (JobStatus.COMPLETED, first.session_id)
     assert world.agent.tasks[-1].resume
     assert len(world.prs.pull_requests) == 1
-
-
-async def test_patch_mode_pushes_nothing_keeps_the_work_and_shows_it(world: World) -> None:
-    placed = await world.submit("b", options=JobOptions(delivery_mode=DeliveryMode.PATCH))
-    job = await world.core.jobs.wait(placed.job.id)
-    assert (job.status, job.pr_number, job.commit_sha) == (JobStatus.COMPLETED, None, None)
-    assert (job.kept_ref, job.files_changed) == (f"refs/agent/kept/{job.id}", 1)
-    assert world.repos.pushes == []
-    assert "hello.txt" in await world.core.jobs.diff(job.id)
-
-
-async def test_kept_work_is_published_later_without_the_agent(world: World) -> None:
-    placed = await world.submit("b", options=JobOptions(delivery_mode=DeliveryMode.PATCH), title="Tab")
-    first = await world.core.jobs.wait(placed.job.id)
-    job = await world.core.jobs.wait((await world.core.jobs.publish(first.id)).job.id)
-    assert (job.status, job.pr_number) == (JobStatus.COMPLETED, 1), job.error
-    assert (job.original_job_id, job.title) == (first.id, "Tab")
-    assert len(world.agent.tasks) == 1
-    assert world.repos.pushes[-1].commit.tree["hello.txt"] == "hello\n"
-    assert (job.num_turns, job.cost_usd, job.agent_ms) == (None, None, 0)
-    await eventually(lambda: len(world.notifier.received) == 2)
-    assert json.loads(world.notifier.received[-1].body)["prNumber"] == 1
-
-
-async def test_the_work_of_a_failed_job_can_be_published_as_a_draft(world: World) -> None:
-    world.agent.default = Script(edits={"half.txt": "half\n"}, ending=failed())
-    first = await world.core.jobs.wait((await world.submit("b")).job.id)
-    done = await world.core.jobs.wait((await world.core.jobs.publish(first.id, DeliveryMode.DRAFT)).job.id)
-    assert done.status is JobStatus.COMPLETED
-    assert world.prs.orders[-1].draft
-
-
-async def test_publishing_is_refused_where_there_is_nothing_and_while_a_job_runs(world: World) -> None:
-    world.agent.default = Script(edits={})
-    first = await world.core.jobs.wait((await world.submit("b")).job.id)
-    with pytest.raises(NothingKept):
-        await world.core.jobs.publish(first.id)
-    with pytest.raises(InvalidValue, match="deliveryMode"):
-        await world.core.jobs.publish(first.id, DeliveryMode.PATCH)
-    world.agent.hold()
-    second = (await world.submit("c")).job
-    with pytest.raises(JobNotFinished, match="published"):
-        await world.core.jobs.publish(second.id)
-
-
-async def test_a_publication_that_failed_can_be_retried(world: World) -> None:
-    placed = await world.submit("b", options=JobOptions(delivery_mode=DeliveryMode.PATCH))
-    first = await world.core.jobs.wait(placed.job.id)
-    world.repos.fail_next("publish", RepoStoreError("the network is gone", code="push_failed"))
-    broken = await world.core.jobs.wait((await world.core.jobs.publish(first.id)).job.id)
-    assert broken.error_code == "push_failed"
-    done = await world.core.jobs.wait((await world.core.jobs.retry(broken.id)).job.id)
-    assert (done.status, done.pr_number) == (JobStatus.COMPLETED, 1)
-    assert len(world.agent.tasks) == 1
-
-
-async def test_branch_mode_pushes_and_opens_nothing(world: World) -> None:
-    placed = await world.submit("b", options=JobOptions(delivery_mode=DeliveryMode.BRANCH))
-    job = await world.core.jobs.wait(placed.job.id)
-    assert (job.status, job.pr_number, job.files_changed) == (JobStatus.COMPLETED, None, 1)
-    assert job.commit_sha == world.repos.pushes[-1].commit.sha
-    assert world.prs.orders == []
-
-
-async def test_the_diff_of_a_job_is_shown_while_it_runs_when_it_is_pushed_and_when_it_was_kept(world: World) -> None:
-    world.agent.hold()
-    first = (await world.submit("b")).job
-    await world.agent.reached(first.id)
-    assert "hello.txt" in await world.core.jobs.diff(first.id)
-    world.agent.release()
-    await world.core.jobs.wait(first.id)
-    assert "hello.txt" in await world.core.jobs.diff(first.id)
-    world.agent.default = Script(edits={"half.txt": "half\n"}, ending=failed())
-    kept = await world.core.jobs.wait((await world.submit("c")).job.id)
-    assert "half.txt" in await world.core.jobs.diff(kept.id)
-
-
-async def test_a_job_without_work_has_no_diff(world: World) -> None:
-    await world.core.pause()
-    waiting = (await world.submit("b")).job
-    with pytest.raises(NoWork):
-        await world.core.jobs.diff(waiting.id)
-    with pytest.raises(UnknownJob):
-        await world.core.jobs.diff("job-none")
-
-
-async def test_a_diff_shows_no_secret(world: World) -> None:
-    token = "ghp_" + "a" * 36
-    world.agent.default = Script(edits={"config.txt": f"token={token}\n"}, ending=failed())
-    job = await world.core.jobs.wait((await world.submit("b")).job.id)
-    shown = await world.core.jobs.diff(job.id)
-    assert "config.txt" in shown
-    assert token not in shown

@@ -197,7 +197,7 @@ async def test_a_whole_number_is_a_cost_too(served: Served) -> None:
         ({"agent": {"allowedTools": ["Read", None]}}, "settings.agent.allowedTools[1]: must not be null"),
         ({"agent": {"env": ["A=b"]}}, "settings.agent.env: must be an object"),
         ({"agent": {"env": {"A": 5}}}, "settings.agent.env.A: must be a string"),
-        ({"agent": {"env": {"1A": "x"}}}, "settings.agent.env.1A: "),
+        ({"agent": {"env": {"1A": "x"}}}, "settings.agent.env: "),
         ({"agent": {"env": {"AGENT_API_SECRET": "x"}}}, "settings.agent.env.AGENT_API_SECRET: is set by the server"),
         ({"workspace": {"setup": ["a", 2]}}, "settings.workspace.setup[1]: must be a string"),
         ({"workspace": {"setup": ["a", ""]}}, "settings.workspace.setup[1]: must not be empty"),

@@ -1,5 +1,6 @@
 """The subscription's limits: known before they hit, kept in reserve, and told to who has to wait for them."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -30,6 +31,12 @@ def told(world: World, used: float, hours: float = 2) -> AgentLimits:
     now = world.clock()
     window = LimitWindow(name="five_hour", used=used, resets_at=now + timedelta(hours=hours), as_of=now)
     return AgentLimits(windows=(window,))
+
+
+async def turns(number: int) -> None:
+    """Let the server do what it would do, where nothing may come of it."""
+    for _ in range(number):
+        await asyncio.sleep(0)
 
 
 async def test_what_the_agent_tells_of_limits_is_shown_until_it_is_over(world: World) -> None:
@@ -94,6 +101,24 @@ async def test_a_job_that_waits_for_a_limit_tells_its_caller_once_and_then_how_i
     assert events == ["job.held", "job.completed"]
 
 
+async def test_a_job_that_waits_for_a_slot_and_not_for_the_reserve_is_not_held() -> None:
+    async with World(CoreConfig(max_concurrent=1, limit_reserve=0.9, **AT_ONCE)) as world:
+        world.agent.script("Work on a", Script(says=(told(world, 0.95), "Bye")))
+        world.agent.hold()
+        first = (await world.submit("a", priority=1)).job
+        await eventually(lambda: bool(world.db.windows))
+        urgent = (await world.submit("b", priority=1, options=NOTIFY)).job
+        ordinary = (await world.submit("c", options=NOTIFY)).job
+        await eventually(lambda: len(world.notifier.received) == 1)
+        await turns(100)
+        assert [json.loads(callback.body)["jobId"] for callback in world.notifier.received] == [ordinary.id]
+        assert (await world.core.jobs.get(urgent.id)).hold is None
+        assert (await world.core.jobs.get(ordinary.id)).hold is not None
+        world.agent.release()
+        await world.core.jobs.wait(first.id)
+        await world.core.jobs.wait(urgent.id)
+
+
 async def test_a_restart_in_a_hold_tells_nobody_again(world: World) -> None:
     world.agent.script("Work on a", Script(ending=usage_limited(world.clock() + timedelta(hours=1))), Script())
     await world.submit("a", options=NOTIFY)
@@ -109,6 +134,7 @@ async def test_a_restart_in_a_hold_tells_nobody_again(world: World) -> None:
 async def test_a_pause_is_no_limit_and_is_told_to_nobody(world: World) -> None:
     await world.core.pause()
     job = (await world.submit("a", options=NOTIFY)).job
+    await turns(100)
     await world.core.resume()
     await world.core.jobs.wait(job.id)
     await eventually(lambda: len(world.notifier.received) == 1)
@@ -173,3 +199,42 @@ async def test_an_interrupted_job_keeps_its_branch_from_more_urgent_ones(world: 
     await world.let_time_pass_until_all_is_finished()
     assert [world.stored(job.id).status for job in (first, second)] == [JobStatus.COMPLETED] * 2
     assert [task.job_id for task in world.agent.tasks] == [first.id, first.id, second.id]
+
+
+async def test_what_a_client_has_had_counts_after_a_restart_and_after_a_crash(world: World) -> None:
+    def work_for(hours: float) -> None:
+        world.agent.on_run = lambda _: world.clock.forward(timedelta(hours=hours))
+
+    work_for(2)
+    await world.core.jobs.wait((await world.submit("a")).job.id)
+    await eventually(lambda: any(world.db.accounts.times.values()))
+    await world.crash()
+    await world.start()
+    (client_id,) = world.db.clients
+    assert world.db.accounts.times[client_id] == 7200.0
+    await world.stop()
+    await world.start()
+    await world.core.pause()
+    world.repos.origin("Acme", "site")
+    await world.submit("b")
+    other = (await world.submit("c", github_org="Acme", github_repo="site")).job
+    queue = await world.core.status.queue()
+    assert queue.queued[0].job.id == other.id
+
+
+async def test_a_limit_whose_end_moves_is_told_of_once() -> None:
+    async with World(CoreConfig(limit_reserve=0.9, max_concurrent=1, **AT_ONCE)) as world:
+
+        def full() -> AgentLimits:
+            window = LimitWindow(name="five_hour", used=0.95, resets_at=None, as_of=world.clock())
+            return AgentLimits(windows=(window,))
+
+        world.agent.default = Script(says=(full(),))
+        await world.core.jobs.wait((await world.submit("a")).job.id)
+        waiting = (await world.submit("w", options=NOTIFY)).job
+        for number in range(3):
+            world.clock.forward(timedelta(minutes=1))
+            world.agent.default = Script(says=(full(),))
+            await world.core.jobs.wait((await world.submit(f"u{number}", priority=5)).job.id)
+        await turns(200)
+        assert [d.event for d in world.notifier.received if d.job_id == waiting.id] == ["job.held"]

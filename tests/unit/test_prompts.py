@@ -1,11 +1,23 @@
 """What the agent is asked, and what a pull request says."""
 
-from agent_core.domain.chain import forerunners, kept_work_of, session_of
-from agent_core.domain.prompts import LONGEST_PART, known_session, new_session
-from agent_core.domain.pull_request_text import MAX_BODY, pull_request_body
-from tests.unit.builders import a_job
+from datetime import timedelta
+from typing import Any
 
-FIRST = a_job(id="job-1", prompt="Add the tab", result_text="The tab is there.", session_id="s1", commit_sha="c0ffee")
+from agent_core.domain.chain import forerunners, kept_work_of, session_of, told_of
+from agent_core.domain.job import JobKind, JobState
+from agent_core.domain.prompts import LONGEST_PART, known_session, new_session
+from agent_core.domain.pull_request_text import pull_request_body
+from tests.unit.builders import NOW, a_job
+
+FIRST = a_job(
+    id="job-1",
+    prompt="Add the tab",
+    result_text="The tab is there.",
+    session_id="s1",
+    commit_sha="c0ffee",
+    state=JobState.COMPLETED,
+    completed_at=NOW - timedelta(hours=1),
+)
 
 
 def test_an_ordinary_job_is_asked_in_the_callers_own_words() -> None:
@@ -44,19 +56,34 @@ def test_a_failed_check_is_told_to_the_session_and_to_a_new_one_with_the_task() 
 
 
 def test_the_forerunners_of_a_follow_up_are_found_nearest_first() -> None:
-    second = a_job(id="job-2", follow_up_of="job-1", first_job_id="job-1")
-    retry = a_job(id="job-3", follow_up_of="job-1", original_job_id="job-2", first_job_id="job-1")
-    third = a_job(id="job-4", follow_up_of="job-2", first_job_id="job-1")
-    chain = [FIRST, second, retry, third]
-    assert forerunners(third, chain) == [second, FIRST]
-    assert forerunners(retry, chain) == [FIRST]
-    assert forerunners(FIRST, chain) == []
+    later = NOW + timedelta(hours=1)
+    facts: dict[str, Any] = {"first_job_id": "job-1", "worktree_name": "job-1", "state": JobState.COMPLETED}
+    second = a_job(id="job-2", follow_up_of="job-1", completed_at=later, **facts)
+    other = a_job(id="job-3", follow_up_of="job-1", completed_at=NOW, **facts)
+    waiting = a_job(id="job-4", follow_up_of="job-1", **(facts | {"state": JobState.QUEUED}))
+    retry = a_job(id="job-5", original_job_id="job-1", first_job_id="job-1", state=JobState.FAILED)
+    third = a_job(id="job-6", follow_up_of="job-2", **(facts | {"state": JobState.PREPARING}))
+    chain = [FIRST, second, other, waiting, retry, third]
+    assert [job.id for job in forerunners(third, chain)] == ["job-2", "job-3", "job-1"]
+    assert forerunners(FIRST, chain) == ()
+    assert forerunners(retry, chain) == ()
 
 
-def test_a_chain_that_was_partly_deleted_or_bites_its_tail_ends() -> None:
+def test_a_publication_goes_on_from_the_job_whose_work_it_publishes() -> None:
+    later = a_job(id="job-2", follow_up_of="job-1", worktree_name="job-1", state=JobState.FAILED, completed_at=NOW)
+    publication = a_job(id="job-3", follow_up_of="job-1", worktree_name="job-1", kind=JobKind.PUBLISH)
+    assert forerunners(publication, [FIRST, later, publication]) == [FIRST]
+
+
+def test_a_chain_whose_first_job_was_deleted_is_shorter() -> None:
     assert forerunners(a_job(id="job-2", follow_up_of="gone"), []) == []
-    one, two = a_job(id="one", follow_up_of="two"), a_job(id="two", follow_up_of="one")
-    assert forerunners(one, [one, two]) == [two, one]
+
+
+def test_a_new_session_is_told_of_the_nearest_job_that_had_one() -> None:
+    never = a_job(id="job-2", state=JobState.CANCELLED)
+    assert told_of([never, FIRST]) == FIRST
+    assert told_of([never]) == never
+    assert told_of([]) is None
 
 
 def test_a_follow_up_has_the_session_of_the_nearest_job_that_had_one() -> None:
@@ -87,9 +114,3 @@ def test_the_clients_template_is_filled_in_and_wins() -> None:
     job = a_job(title="Tab", prompt="Ask @everyone {title}", os_feature_id="f", result_text="Done {prompt}")
     body = pull_request_body(job, "{title}|{prompt}|{summary}|{featureId}|{jobId}|{branch}|{other}", "own")
     assert body == "Tab|Ask @\u200beveryone {title}|Done {prompt}|f|job-1|feature/quotes-tab|{other}"
-
-
-def test_a_text_is_never_longer_than_the_host_takes() -> None:
-    job = a_job(prompt="x" * 200_000)
-    assert len(pull_request_body(job, "{prompt}", None)) == MAX_BODY
-    assert len(pull_request_body(job, None, "x" * 200_000)) < MAX_BODY + 200

@@ -132,7 +132,7 @@ class Log:
         self.db = FakeDatabase()
         self.db.jobs["job-1"] = a_job(id="job-1")
         clock = SettableClock(NOW)
-        self.log = RunLog("job-1", FakeMessageLog(self.db), clock, timedelta().total_seconds(), Secrets())
+        self.log = RunLog("job-1", FakeMessageLog(self.db), clock, timedelta().total_seconds(), Secrets().redact)
 
     def lines(self) -> list[tuple[MessageType, str]]:
         return [(message.type, message.content) for message in self.db.messages.get("job-1", ())]

@@ -23,8 +23,12 @@ _OWN_CONFIG = """\
 	suppressBlankEmpty = false
 [fetch]
 	recurseSubmodules = false
+[feature]
+	manyFiles = false
 [i18n]
 	commitEncoding = UTF-8
+[index]
+	version = 2
 [protocol "ext"]
 	allow = never
 [push]

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 
 from agent_adapters.git.clone import Clone
 from agent_adapters.git.clones import Clones
@@ -73,6 +74,9 @@ class GitWorkReader(WorkReader):
 
     async def text_at_base(self, worktree: Worktree, paths: Sequence[str]) -> str | None:
         clone = await self._clone(worktree.repository)
+        # Nearly every repository has none of them, and every job that is published asks.
+        if not await asyncio.to_thread(_may_have, clone.checkout(worktree.name).index, paths):
+            return None
         listed = await clone.run("ls-tree", "-r", "-z", "--full-tree", worktree.base_sha)
         if not listed.ok:
             raise RepoStoreError(f"The commit {worktree.base_sha} is gone", code="work_gone")
@@ -95,6 +99,15 @@ class GitWorkReader(WorkReader):
         with failing("worktree_failed", f"The clone of {clone.name} could not be read"):
             await clone.ready()
         return clone
+
+
+def _may_have(index: Path, paths: Sequence[str]) -> bool:
+    """Whether the names may be in an index, whose format of version 2 has every path whole. One that is gone may."""
+    try:
+        known = index.read_bytes().lower()
+    except OSError:
+        return True
+    return any(path.lower().encode("utf-8", "surrogateescape") in known for path in paths)
 
 
 async def _ends(clone: Clone, revision: str) -> tuple[str, str]:

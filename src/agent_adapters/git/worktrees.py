@@ -129,6 +129,7 @@ class Worktrees:
                 code="worktree_failed",
             )
         tip = found.get(branch)
+        is_there = kept is not None and tip is not None and tip[1] == kept.tree
         if kept and tip and tip[0] != kept.base_sha:
             kept = None
         start = (kept.base_sha, kept.base_tree) if kept else tip or found.get(default_branch)
@@ -143,7 +144,7 @@ class Worktrees:
         base = Base(
             sha=sha, tree=tree, default_branch=default_branch, default_sha=default_sha, default_tree=default_tree
         )
-        facts = evolve(wanted, base=base, has_kept_work=kept is not None)
+        facts = evolve(wanted, base=base, has_kept_work=is_there or kept is not None)
         return Start(facts=facts, base=base, files=kept.sha if kept else sha)
 
     # ------------------------------------------------------------------ closing

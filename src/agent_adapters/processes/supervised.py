@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from attrs import frozen
+from attrs import field, frozen
 
 from agent_adapters.processes import lifeline
 from agent_adapters.processes.leftovers import end_marked
@@ -34,7 +34,7 @@ class Command:
 
     argv: Sequence[str]
     cwd: Path
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(repr=False)
     stdin: bytes = b""
     mark: str = ""
     grace: float = 10.0

@@ -26,6 +26,7 @@ class HoldKind(StrEnum):
 
 LIMITS = frozenset({HoldKind.USAGE_LIMIT, HoldKind.LIMIT_RESERVE})
 """The holds that stand for a limit of the subscription."""
+_OF_THE_AGENT = LIMITS | {HoldKind.LOGIN_LOST}
 
 
 @frozen(kw_only=True)
@@ -41,9 +42,16 @@ class Hold:
         """Whether its time has passed."""
         return self.until is not None and self.until <= now
 
-    def blocks(self, priority: int) -> bool:
-        """Whether jobs of this priority wait: all, but for those that a limit's reserve is kept for."""
+    def blocks(self, priority: int, *, needs_agent: bool = True) -> bool:
+        """Whether such a job waits: a limit's reserve is kept for high priorities, and some jobs need no agent."""
+        if self.kind in _OF_THE_AGENT and not needs_agent:
+            return False
         return self.kind is not HoldKind.LIMIT_RESERVE or priority < HIGH_PRIORITY
+
+    @property
+    def blocks_everything(self) -> bool:
+        """Whether no job passes, whatever it is."""
+        return self.blocks(HIGH_PRIORITY, needs_agent=False)
 
 
 def standing(holds: Iterable[Hold], now: datetime) -> Hold | None:

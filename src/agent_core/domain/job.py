@@ -64,6 +64,11 @@ class JobKind(StrEnum):
     PUBLISH = "publish"
     """To publish work that an earlier job has left: no agent runs."""
 
+    @property
+    def needs_agent(self) -> bool:
+        """Whether it has to wait while the agent cannot work."""
+        return self is not JobKind.PUBLISH
+
 
 class MessageType(StrEnum):
     """Where a message came from: the agent's words, its complaints, or the server."""

@@ -21,6 +21,8 @@ from agent_core.domain.errors import IllegalEvent
 from agent_core.domain.job import AgentReport, Job, JobState
 
 MAX_CRASHES = 3
+COST_PLACES = 9
+"""Decimal places of a dollar that are kept when costs are added."""
 
 
 class InterruptReason(StrEnum):
@@ -214,7 +216,7 @@ def _usage(job: Job, report: AgentReport) -> dict[str, Any]:
         "num_turns": (job.num_turns or 0) + report.num_turns,
         "input_tokens": (job.input_tokens or 0) + report.input_tokens,
         "output_tokens": (job.output_tokens or 0) + report.output_tokens,
-        "cost_usd": (job.cost_usd or 0.0) + report.cost_usd,
+        "cost_usd": round((job.cost_usd or 0.0) + report.cost_usd, COST_PLACES),
         "duration_ms": (job.duration_ms or 0) + report.duration_ms,
         "result_text": report.result_text if report.result_text is not None else job.result_text,
     }
@@ -259,7 +261,10 @@ def _completed(job: Job, event: Completed) -> dict[str, Any]:
 
 _FACTS: Mapping[type[Event], Callable[[Job, Any], dict[str, Any]]] = {
     Claimed: lambda _, e: {"started_at": e.at, "held_until": None},
-    WorktreeOpened: lambda job, e: {"worktree_path": e.path, "setup_at": job.setup_at if e.intact else None},
+    WorktreeOpened: lambda job, e: {
+        "worktree_path": e.path,
+        **({} if e.intact else {"setup_at": None, "check_output": None}),
+    },
     SetUp: lambda _, e: {"setup_at": e.at},
     AgentStarted: lambda job, e: {
         **_agent_over(job, e.at),

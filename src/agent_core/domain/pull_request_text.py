@@ -7,7 +7,7 @@ from agent_core.domain.job import Job
 
 PLACEHOLDER = re.compile(r"\{(title|prompt|summary|featureId|jobId|branch)\}")
 MAX_BODY = 60_000
-"""GitHub takes 65,536 characters."""
+"""So much of it is sent: GitHub takes 65,536 characters."""
 
 
 def pull_request_body(job: Job, body_template: str | None, own_template: str | None) -> str:
@@ -19,12 +19,12 @@ def pull_request_body(job: Job, body_template: str | None, own_template: str | N
     """
     if body_template is not None:
         facts = _facts(job)
-        return PLACEHOLDER.sub(lambda found: facts[found[1]], body_template)[:MAX_BODY]
+        return PLACEHOLDER.sub(lambda found: facts[found[1]], body_template)
     feature = _harmless(job.os_feature_id or "N/A")
     automated = f"Automated by Claude Code Agent\n\nFeature ID: {feature}"
     if own_template is None or not own_template.strip():
         return automated
-    return f"{own_template.rstrip()[:MAX_BODY]}\n\n---\n\n{automated}"
+    return f"{own_template.rstrip()}\n\n---\n\n{automated}"
 
 
 def _facts(job: Job) -> Mapping[str, str]:

@@ -15,7 +15,8 @@ from functools import cached_property
 from attrs import frozen
 
 from agent_core.domain.fair_share import EXPECTED_RUN, Accounts
-from agent_core.domain.holds import HIGH_PRIORITY, Hold
+from agent_core.domain.holds import Hold
+from agent_core.domain.job import JobKind
 
 
 @frozen(kw_only=True)
@@ -33,6 +34,7 @@ class QueueEntry:
     crashes: int = 0
     worktree_path: str | None = None
     agent_started_at: datetime | None = None
+    kind: JobKind = JobKind.TASK
 
     @property
     def holds_branch(self) -> bool:
@@ -82,11 +84,11 @@ def next_jobs(
     free = limits.max_concurrent - len(running)
     if at_most is not None:
         free = min(free, at_most)
-    if free <= 0 or (hold is not None and hold.blocks(HIGH_PRIORITY)):
+    if free <= 0 or (hold is not None and hold.blocks_everything):
         return Decision(jobs=(), accounts=accounts)
     contest = _Contest(queued, running, limits, hold, now, accounts)
     jobs = [entry for _, entry in zip(range(free), contest.starts(), strict=False)]
-    return Decision(jobs=jobs, accounts=contest.accounts())
+    return Decision(jobs=jobs, accounts=contest.accounts()) if jobs else Decision(jobs=(), accounts=accounts)
 
 
 def positions(
@@ -202,7 +204,7 @@ class _Contest:
     def _is_ready(self, entry: QueueEntry) -> bool:
         if self._now is not None and entry.not_before is not None and entry.not_before > self._now:
             return False
-        if self._hold is not None and self._hold.blocks(entry.priority):
+        if self._hold is not None and self._hold.blocks(entry.priority, needs_agent=entry.kind.needs_agent):
             return False
         if entry.follow_up_of is not None and entry.follow_up_of in self._unfinished:
             return False

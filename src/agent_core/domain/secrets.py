@@ -1,5 +1,6 @@
 """Secrets: replaced in every text before it is stored or sent, and looked for in what is to be published."""
 
+import json
 import re
 from collections.abc import Iterable
 
@@ -22,24 +23,38 @@ _IN_URL = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s:@]*:[^/\s@]+@")
 
 
 class Secrets:
-    """Knows the server's own secrets by value and other people's by their shape."""
+    """Knows the server's own secrets by value and other people's by their shape.
+
+    What clients give their agents is learnt, and is replaced like all others: of each client's values only those that
+    look like secrets also in the texts of other clients (`of`), and only these keep work from being published. A client
+    may well give its agent NODE_ENV=production, and have that word in its code.
+    """
 
     def __init__(self, known: Iterable[str] = ()) -> None:
-        self._values = _long(known)
+        self._values = _forms(known)
+        self._learnt: dict[str, set[str]] = {}
+        self._views: dict[str, Secrets] = {}
         self._known = self._forbidden = _any_of(self._values)
-        self._learnt: set[str] = set()
 
-    def learn(self, values: Iterable[str]) -> None:
-        """Know these, too, from now on: values that a client gave its agent.
-
-        They are replaced in texts like all others. Only those of them that look like secrets keep work from being
-        published: a client may well give its agent NODE_ENV=production, and have that word in its code.
-        """
-        new = _long(values) - self._learnt
+    def learn(self, owner: str, values: Iterable[str]) -> None:
+        """Know these values of the client, too, from now on; what it had before stays known."""
+        new = _forms(values) - self._learnt.get(owner, set())
         if new:
-            self._learnt |= new
-            self._known = _any_of(self._values | self._learnt)
-            self._forbidden = _any_of(self._values | {value for value in self._learnt if _looks_secret(value)})
+            self._learnt[owner] = self._learnt.get(owner, set()) | new
+            everything = set().union(*self._learnt.values())
+            self._known = _any_of(self._values | everything)
+            self._forbidden = _any_of(self._values | set(filter(_looks_secret, everything)))
+            self._views.clear()
+
+    def of(self, owner: str) -> "Secrets":
+        """Return what is secret in the texts of this client's jobs."""
+        view = self._views.get(owner)
+        if view is None:
+            secret = {value for values in self._learnt.values() for value in values if _looks_secret(value)}
+            view = self._views[owner] = Secrets()
+            view._known = _any_of(self._values | secret | self._learnt.get(owner, set()))
+            view._forbidden = self._forbidden
+        return view
 
     def redact(self, text: str) -> str:
         """Replace every secret, known or shaped like one."""
@@ -50,13 +65,22 @@ class Secrets:
             text = _BEARER.sub(rf"\1 {REDACTED}", text)
         return _IN_URL.sub(rf"\1{REDACTED}@", text) if "://" in text else text
 
+    def redact_for(self, owner: str, text: str) -> str:
+        """Replace every secret in a text of this client's jobs."""
+        return self.of(owner).redact(text)
+
     def found_in(self, text: str) -> bool:
         """Tell whether the text holds a known secret, or something that can hardly be anything but one."""
         return _SHAPE.search(text) is not None or (self._forbidden is not None and bool(self._forbidden.search(text)))
 
 
-def _long(values: Iterable[str]) -> set[str]:
-    return {value for value in values if len(value) >= SHORTEST}
+def _forms(values: Iterable[str]) -> set[str]:
+    """Return the values in the forms that they may have in a text: whole, line by line, and within JSON."""
+    forms: set[str] = set()
+    for value in values:
+        escaped = (json.dumps(value, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
+        forms |= {value, *value.splitlines(), *escaped}
+    return {form for form in forms if len(form.strip()) >= SHORTEST}
 
 
 def _any_of(values: Iterable[str]) -> re.Pattern[str] | None:

@@ -19,8 +19,10 @@ MAX_TURNS = 1_000_000
 MAX_COST = 1_000_000.0
 MAX_RETRIES = 20
 PRIORITIES = (-100, 100)
+LONGEST_PART = 255
+"""Bytes of one part of a path: no disk takes more."""
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
-_REVIEWER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}(?:/[A-Za-z0-9._-]{1,100})?")
+_REVIEWER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}(?:/[A-Za-z0-9._-]{1,100})?")
 OURS = re.compile(
     r"AGENT_.*|WEBHOOK_SECRET.*|CLAUDE_CODE_TMPDIR|CLAUDE_CONFIG_DIR|GH_TOKEN|GITHUB_TOKEN|GH_ENTERPRISE_TOKEN"
     r"|GITHUB_ENTERPRISE_TOKEN|LD_PRELOAD|DYLD_INSERT_LIBRARIES|HOME"
@@ -68,9 +70,11 @@ def _check_agent(settings: ClientSettings) -> None:
     if len(agent.env) > MAX_ITEMS:
         raise InvalidValue("settings.agent.env", f"must not have more than {MAX_ITEMS} variables")
     for name, value in agent.env.items():
-        path = f"settings.agent.env.{name[:64]}"
-        if not _VARIABLE.fullmatch(name):
-            raise InvalidValue(path, "must be named by letters, digits and underscores, not beginning with a digit")
+        path = f"settings.agent.env.{name}"
+        if not _VARIABLE.fullmatch(name):  # it is not quoted: somebody may have put the value into it
+            raise InvalidValue(
+                "settings.agent.env", "names must be of letters, digits and underscores, not beginning with a digit"
+            )
         if OURS.fullmatch(name):
             raise InvalidValue(path, "is set by the server and cannot be a client's")
         if "\0" in value or len(value) > MAX_TEMPLATE:
@@ -114,6 +118,8 @@ def check_relative_path(field: str, path: str) -> None:
         raise InvalidValue(field, "must be a relative path without '..'")
     if not parts or str(PurePosixPath(path)) != path.rstrip("/"):
         raise InvalidValue(field, "must be a plain relative path, like config/local.json")
+    if any(len(part.encode()) > LONGEST_PART for part in parts):
+        raise InvalidValue(field, f"must not have a part over {LONGEST_PART} bytes")
     if any(part.lower() == ".git" for part in parts):
         raise InvalidValue(field, "must not lead into .git")
     if any(c in '*?["' for c in path) or path.startswith(":"):

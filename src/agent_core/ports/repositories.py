@@ -35,7 +35,7 @@ class Worktree:
     withheld: tuple[str, ...] = ()
     """Files and directories that are never part of the work, whatever is in them."""
     has_kept_work: bool = False
-    """Whether it was opened with the work of another job in it."""
+    """Whether the kept work that it was to be opened with is in it: put there, or on the branch already."""
 
 
 @frozen(kw_only=True)
@@ -93,8 +93,8 @@ class RepoStore(Protocol):
         there as in a fresh recursive clone. What was withheld from an intact one stays so.
 
         With `kept_ref` the files are those of the work that `keep` saved there, and the base is the commit which that
-        work began at. It is left out, and `has_kept_work` tells so, when the ref is gone, or the branch at the
-        origin has gone on from that commit or holds the work already.
+        work began at. Where the branch at the origin holds that work already, it is continued as ever. The work is
+        left out, and `has_kept_work` tells so, when the ref is gone, or the branch has gone on from that commit.
         """
         ...
 

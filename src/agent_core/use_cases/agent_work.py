@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from attrs import frozen
 
+from agent_core.domain.chain import told_of
 from agent_core.domain.delivery import iso_seconds
 from agent_core.domain.errors import RepoStoreError
 from agent_core.domain.holds import HoldKind
@@ -70,7 +71,7 @@ class AgentWork:
         stat = await self._stat(open_job) if open_job.before else ""
         return AgentTask(
             job_id=job.id,
-            prompt=new_session(job, next(iter(open_job.before), None), stat),
+            prompt=new_session(job, told_of(open_job.before), stat),
             resume_prompt=known_session(job, interrupted=own is not None),
             worktree=open_job.worktree.path,
             directory=open_job.settings.workspace.directory,

@@ -22,7 +22,8 @@ class Checks:
         What changes nothing is not checked, nor what somebody publishes who knows how it stands.
         """
         job, wanted = record.job, open_job.settings.workspace
-        if not wanted.checks or job.checks_passed_at is not None or job.kind is JobKind.PUBLISH:
+        is_done = job.checks_passed_at is not None or job.commit_sha is not None
+        if not wanted.checks or is_done or job.kind is JobKind.PUBLISH:
             return True
         if await self._is_unchanged(open_job):
             return True
@@ -35,7 +36,7 @@ class Checks:
             raise WorldError(f"A check failed: {failed.sentence}", code="checks_failed")
         await record.record(ChecksFailed(at=self.ports.clock(), output=failed.sentence))
         self.ports.reached("checks failed")
-        await log.say(f"The agent is told, for the {job.check_rounds + 1}. of {wanted.check_retries} times")
+        await log.say(f"The agent is told and tries again ({job.check_rounds + 1} of {wanted.check_retries})")
         return False
 
     async def _failed(self, record: RunRecord, log: RunLog, open_job: OpenJob) -> FailedCommand | None:

@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from agent_core.domain.answer import Remember
 from agent_core.domain.client import ASSUMED_DEFAULT_BRANCH, Client, directory_for
@@ -39,7 +39,7 @@ class ClientChange:
     name: str | None = None
     default_branch: str | None = None
     os_client_id: str | None = None
-    settings: SettingsChange | None = None
+    settings: SettingsChange | None = field(default=None, repr=False)
 
 
 class Clients:
@@ -121,7 +121,7 @@ class Clients:
         if change.settings is not None:
             client = evolve(client, settings=client.settings.changed(change.settings))
             check_settings(client.settings)
-            self._secrets.learn(client.settings.secrets)
+            self._secrets.learn(client.id, client.settings.secrets)
         client = evolve(client, updated_at=self._clock())
         await self._clients.save(client)
         return await self._details(client)

@@ -66,7 +66,9 @@ async def _run(workspace: Workspace, task: CommandTask, log: RunLog) -> FailedCo
                 if event.succeeded:
                     return None
                 await log.say(f"`{task.command}` {event.problem}")
-                return FailedCommand(command=task.command, problem=event.problem, tail=_text(tail))
+                return FailedCommand(
+                    command=task.command, problem=event.problem, tail=_text(log.redact("\n".join(tail)))
+                )
             said += 1
             tail.append(event.line)
             if said <= MOST_LINES:
@@ -74,7 +76,7 @@ async def _run(workspace: Workspace, task: CommandTask, log: RunLog) -> FailedCo
     raise RuntimeError("a command's events ended without CommandEnded")
 
 
-def _text(lines: Sequence[str]) -> str:
-    """Put the last lines together, from the end as many as fit."""
-    text = "\n".join(lines).strip()
+def _text(said: str) -> str:
+    """Cut what is too long, at its beginning. Secrets are replaced before: half of one would not be known any more."""
+    text = said.strip()
     return text if len(text) <= LONGEST_TAIL else f"[...]{text[-LONGEST_TAIL:]}"

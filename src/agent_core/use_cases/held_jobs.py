@@ -11,7 +11,10 @@ from agent_core.ports import Clock, JobRepo, NewId
 
 
 class HeldJobs:
-    """Makes the `job.held` callbacks: one for each job and hold, stored with the fact that it was made."""
+    """Makes the `job.held` callbacks, each stored with the fact that it was made.
+
+    A job's caller is told again only when the time is over that it was told of.
+    """
 
     def __init__(self, jobs: JobRepo, new_delivery_id: NewId, clock: Clock) -> None:
         self._jobs = jobs
@@ -28,11 +31,12 @@ class HeldJobs:
         looked_at = (hold, [entry.id for entry in queued])
         if looked_at == self._looked_at:
             return False
-        told = False
+        told, now = False, self._clock()
         for job in await self._jobs.in_states({JobState.QUEUED}):
-            if job.options.notify_held and job.held_until != hold.until and hold.blocks(job.priority):
-                job = advance(job, Held(at=self._clock(), until=hold.until))
-                await self._jobs.save(job, held_callback(job, hold, self._new_delivery_id(), self._clock()))
+            is_told = job.held_until is not None and job.held_until > now
+            if job.options.notify_held and not is_told and hold.blocks(job.priority, needs_agent=job.kind.needs_agent):
+                job = advance(job, Held(at=now, until=hold.until))
+                await self._jobs.save(job, held_callback(job, hold, self._new_delivery_id(), now))
                 told = True
         self._looked_at = looked_at
         return told

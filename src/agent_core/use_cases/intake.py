@@ -72,6 +72,7 @@ class Intake:
             priority=job.priority,
             not_before=job.not_before,
             follow_up_of=job.follow_up_of,
+            kind=job.kind,
         )
         snapshot = await self._jobs.queue()
         stored = {entry.id for entry in (*snapshot.queued, *snapshot.running)}

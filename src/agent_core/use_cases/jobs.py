@@ -11,7 +11,7 @@ from agent_core.domain.chain import forerunners, session_of
 from agent_core.domain.client import ASSUMED_DEFAULT_BRANCH, Client
 from agent_core.domain.errors import InvalidValue, JobNotFinished, NothingKept, NoWork
 from agent_core.domain.job import FollowUp, Job, JobKind, JobMessage, JobRequest, JobState
-from agent_core.domain.job_options import DeliveryMode, JobOptions
+from agent_core.domain.job_options import DeliveryMode
 from agent_core.domain.request_rules import UrlRule, check_follow_up, check_job_request
 from agent_core.domain.secrets import Secrets
 from agent_core.ports import ClientRepo, Clock, JobFilter, JobRepo, MessageLog, NewId, WorkReader
@@ -101,6 +101,7 @@ class Jobs:
             self._made_of(original, follow_up_of=original.id),
             kind=JobKind.TASK,
             agent_finished_at=None,
+            result_text=None,
             prompt=wanted.prompt,
             title=wanted.title or original.title,
             os_feature_id=wanted.os_feature_id or original.os_feature_id,
@@ -132,8 +133,10 @@ class Jobs:
             kind=JobKind.PUBLISH,
             agent_finished_at=self._clock(),
             result_text=original.result_text,
-            options=JobOptions(
-                delivery_mode=mode or (DeliveryMode.PULL_REQUEST if usual is DeliveryMode.PATCH else usual)
+            worktree_name=original.worktree_name,
+            options=evolve(
+                original.options,
+                delivery_mode=mode or (DeliveryMode.PULL_REQUEST if usual is DeliveryMode.PATCH else usual),
             ),
         )
         return await self._take_over(job, remember)
@@ -146,7 +149,7 @@ class Jobs:
             job=job,
             client=await self._client_repo.get(job.client_id),
             chain=[other.id for other in await self._jobs.chain(job.chain_id)],
-            hold=hold if hold is not None and hold.blocks(job.priority) else None,
+            hold=hold if hold is not None and hold.blocks(job.priority, needs_agent=job.kind.needs_agent) else None,
         )
 
     async def diff(self, job_id: str) -> str:
@@ -157,7 +160,7 @@ class Jobs:
         """
         job = await self._jobs.get(job_id)
         client = await self._client_repo.get(job.client_id)
-        return await asyncio.to_thread(self._secrets.redact, await self._diff(job, client))
+        return await asyncio.to_thread(self._secrets.of(client.id).redact, await self._diff(job, client))
 
     async def _diff(self, job: Job, client: Client) -> str:
         found = job.commit_sha or job.kept_ref
@@ -218,6 +221,7 @@ class Jobs:
             options=original.options,
             priority=original.priority,
             agent_finished_at=original.agent_finished_at if original.kind is JobKind.PUBLISH else None,
+            result_text=original.result_text if original.kind is JobKind.PUBLISH else None,
             worktree_name=original.worktree_name if original.follow_up_of is not None else job_id,
             created_at=now,
             updated_at=now,
@@ -225,8 +229,10 @@ class Jobs:
 
     async def _take_over(self, job: Job, remember: Remember[PlacedJob] | None) -> PlacedJob:
         client = await self._client_repo.get(job.client_id)
-        before = () if job.follow_up_of is None else forerunners(job, await self._jobs.chain(job.chain_id))
-        return await self._intake.take(job, client.default_branch, remember, session_of(before))
+        chain = () if job.follow_up_of is None else await self._jobs.chain(job.chain_id)
+        not_over_yet = (other for other in chain if other.id == job.follow_up_of)
+        session_id = session_of([*not_over_yet, *forerunners(job, chain)])
+        return await self._intake.take(job, client.default_branch, remember, session_id)
 
     async def _client_of(self, request: JobRequest) -> Client:
         if request.client_id is None:

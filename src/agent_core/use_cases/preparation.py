@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from attrs import evolve, frozen
 
-from agent_core.domain.chain import forerunners, kept_work_of
+from agent_core.domain.chain import forerunners, kept_work_for
 from agent_core.domain.client import Client
+from agent_core.domain.client_settings import WorkspaceSettings
 from agent_core.domain.errors import RepoStoreError, WorldError
 from agent_core.domain.job import Job, JobKind
 from agent_core.domain.lifecycle import SetUp, WorktreeOpened
@@ -43,24 +44,25 @@ class Preparation:
         await record.record(WorktreeOpened(at=ports.clock(), path=str(worktree.path), intact=worktree.intact))
         ports.reached("worktree opened")
         await log.say(f"{'Found' if worktree.intact else 'Opened'} the worktree {worktree.path} at {worktree.base_sha}")
-        if before and kept_work_of(before) and not worktree.has_kept_work and not worktree.intact:
+        if kept_work_for(job, before) and not worktree.has_kept_work and not worktree.intact:
             await log.say("The branch has gone on since: the work kept before is not in this worktree")
         return OpenJob(client=client, settings=client.settings.for_job(job.options), before=before, worktree=worktree)
 
     async def set_up(self, record: RunRecord, log: RunLog, open_job: OpenJob) -> None:
         """Put the client's files into the worktree and run its setup, once. Raises WorldError `setup_failed`."""
         job, wanted = record.job, open_job.settings.workspace
-        if job.setup_at is not None or job.agent_finished_at is not None or job.kind is JobKind.PUBLISH:
-            return
-        if not (wanted.files or wanted.setup or wanted.directory):
+        if not (wanted.files or wanted.setup or wanted.directory) or _needs_nothing_more(job, wanted):
             return
         workspace = self.ports.workspace
         if workspace is None:
             raise WorldError(
                 "The client has files, a directory or a setup, but nobody to see to it", code="setup_failed"
             )
-        place, directory = open_job.worktree.path, wanted.directory
-        await workspace.provide(place, open_job.client.directory, wanted.files, directory)
+        is_done = job.setup_at is not None
+        files = () if is_done else wanted.files
+        await workspace.provide(open_job.worktree.path, open_job.client.directory, files, wanted.directory)
+        if is_done:
+            return
         if wanted.setup:
             await log.say("Setting up the worktree")
         failed = await run_commands(workspace, job.id, wanted.setup, open_job, wanted.setup_timeout, log)
@@ -81,8 +83,9 @@ class Preparation:
             job.branch_name,
             client.default_branch,
             name=job.worktree_name,
-            withheld=client.settings.workspace.files,
-            kept_ref=kept_work_of(before),
+            # What was kept has nothing withheld in it, and nothing is put into a publication's worktree.
+            withheld=() if job.kind is JobKind.PUBLISH else client.settings.workspace.files,
+            kept_ref=kept_work_for(job, before),
         )
 
     async def _before(self, job: Job) -> Sequence[Job]:
@@ -96,3 +99,10 @@ class Preparation:
         client = evolve(client, default_branch=default_branch, default_branch_known=True, updated_at=self.ports.clock())
         await self.ports.clients.save(client)
         return client
+
+
+def _needs_nothing_more(job: Job, wanted: WorkspaceSettings) -> bool:
+    """Whether neither agent nor checks will run in the worktree."""
+    if job.kind is JobKind.PUBLISH or job.commit_sha is not None:
+        return True
+    return job.agent_finished_at is not None and (job.checks_passed_at is not None or not wanted.checks)

@@ -6,7 +6,8 @@ from agent_core.domain.errors import RepoStoreError
 from agent_core.domain.job import Job, JobKind
 from agent_core.domain.job_options import DeliveryMode
 from agent_core.domain.lifecycle import Completed, Event, Failed, PullRequestOpened, WorkKept, WorkPushed
-from agent_core.domain.pull_request_text import pull_request_body
+from agent_core.domain.pull_request_text import MAX_BODY, pull_request_body
+from agent_core.domain.secrets import Secrets
 from agent_core.ports import Publication, PullRequestOrder
 from agent_core.use_cases.run_ports import OpenJob, RunPorts
 from agent_core.use_cases.run_record import RunLog, RunRecord
@@ -28,10 +29,12 @@ class Publishing:
 
         Raises WorldError.
         """
-        mode = open_job.settings.delivery.mode
-        if mode is DeliveryMode.PATCH:
+        mode, job = open_job.settings.delivery.mode, record.job
+        if mode is DeliveryMode.PATCH and job.commit_sha is None:
             return await self._keep(record, log, open_job)
-        if record.job.commit_sha is None:
+        if job.kind is JobKind.PUBLISH and job.commit_sha is None and not open_job.worktree.has_kept_work:
+            raise await self._cannot_be_published(open_job)
+        if job.commit_sha is None:
             end = await self._push(record, log, open_job)
             if end is not None:
                 return end
@@ -41,7 +44,8 @@ class Publishing:
 
     async def _keep(self, record: RunRecord, log: RunLog, open_job: OpenJob) -> Event:
         job, repos = record.job, self.ports.repos
-        ref = await repos.keep(open_job.worktree, self._message(job, open_job), job.agent_finished_at or job.updated_at)
+        at = job.agent_finished_at or job.updated_at
+        ref = await repos.keep(open_job.worktree, self._message(job, open_job), at)
         if ref is None:
             return self._unchanged(job)
         await record.record(WorkKept(at=self.ports.clock(), ref=ref))
@@ -54,11 +58,12 @@ class Publishing:
         job = record.job
         if job.agent_finished_at is None:
             raise RuntimeError("publishing before the agent has finished")
-        policy = evolve(self.ports.policy, protected_paths=open_job.settings.delivery.protected_paths)
+        protected = open_job.settings.delivery.protected_paths
+        policy = evolve(self.ports.policy, protected_paths=protected, secrets=self._secrets(job))
         message = self._message(job, open_job)
         done = await self.ports.repos.publish(open_job.worktree, message, job.agent_finished_at, policy.check)
         self.ports.reached("pushed, not recorded")
-        if not done.changed and not _is_there_already(job, done):
+        if not done.changed and not _is_there_already(job, done, open_job):
             return self._unchanged(job)
         job = await record.record(
             WorkPushed(at=self.ports.clock(), commit_sha=done.commit_sha, files_changed=done.files_changed)
@@ -83,7 +88,7 @@ class Publishing:
         await log.say(f"Pull request #{job.pr_number}: {job.pr_url}")
 
     async def _order(self, job: Job, open_job: OpenJob) -> PullRequestOrder:
-        delivery, redact = open_job.settings.delivery, self.ports.policy.secrets.redact
+        delivery, redact = open_job.settings.delivery, self._secrets(job).redact
         own = None
         if delivery.body_template is None:
             own = await self.ports.reader.text_at_base(open_job.worktree, TEMPLATES)
@@ -93,16 +98,29 @@ class Publishing:
             head_sha=job.commit_sha or "",
             base=open_job.client.default_branch,
             title=redact(job.pull_request_title),
-            body=redact(pull_request_body(job, delivery.body_template, own)),
+            body=redact(pull_request_body(job, delivery.body_template, own))[:MAX_BODY],
             draft=delivery.mode is DeliveryMode.DRAFT,
             labels=delivery.labels,
             reviewers=delivery.reviewers,
         )
 
+    async def _cannot_be_published(self, open_job: OpenJob) -> RepoStoreError:
+        """Say why the kept work is not in the worktree. Raises RepoStoreError `work_gone` when there is none."""
+        if open_job.earlier_work is not None:
+            await self.ports.reader.stat_of_commit(open_job.client.repository, open_job.earlier_work)
+        return RepoStoreError(
+            f"The branch {open_job.worktree.branch} has gone on since the work was kept: look at the work by "
+            "GET /jobs/:id/diff, and ask for it anew on the branch as it is now",
+            code="branch_moved",
+        )
+
     def _message(self, job: Job, open_job: OpenJob) -> str:
         prefix = open_job.settings.delivery.commit_prefix
         message = job.commit_message if prefix is None else f"{prefix.rstrip()} {job.commit_message}"
-        return self.ports.policy.secrets.redact(message)
+        return self._secrets(job).redact(message)
+
+    def _secrets(self, job: Job) -> Secrets:
+        return self.ports.policy.secrets.of(job.client_id)
 
     def _unchanged(self, job: Job) -> Event:
         if not job.options.expect_changes:
@@ -117,7 +135,10 @@ class Publishing:
         return f"\n{diff}".count("\ndiff --git ")
 
 
-def _is_there_already(job: Job, done: Publication) -> bool:
+def _is_there_already(job: Job, done: Publication, open_job: OpenJob) -> bool:
     """Whether a run that failed after its push has left the work at the origin: a retry's, or kept work's."""
-    is_follow_up = job.original_job_id == job.follow_up_of and job.kind is JobKind.TASK
-    return done.ahead and job.original_job_id is not None and not is_follow_up
+    if job.kind is JobKind.PUBLISH:
+        return True
+    is_retry = job.original_job_id is not None and job.original_job_id != job.follow_up_of
+    others = {other.commit_sha for other in open_job.before if other.id != job.original_job_id}
+    return is_retry and done.ahead and done.commit_sha not in others

@@ -137,7 +137,7 @@ class Run:
     async def _clean_up(self, end: Event) -> None:
         """Keep the work that was not published, then remove the worktree."""
         try:
-            if not isinstance(end, Completed) and not _before_any_work(end):
+            if not isinstance(end, Completed) and not self._is_before_any_work(end):
                 await self._steps.keep(self._record, self._log, self._worktree)
             await self._steps.close_worktree(self._record.job)
         except RepoStoreError as error:
@@ -147,6 +147,11 @@ class Run:
             raise  # it is the store that failed: work must not be lost for that
         except Exception:
             log.exception("clean-up failed on a defect", extra={"job_id": self._record.job.id})
+
+    def _is_before_any_work(self, end: Event) -> bool:
+        """Whether what is in the worktree is the setup's, since no agent of this job has worked in it."""
+        failed = isinstance(end, Failed) and end.error_code == "setup_failed"
+        return failed and self._record.job.session_id is None
 
     async def _finish(self, end: Event) -> None:
         try:
@@ -161,11 +166,6 @@ class Run:
 
     def _callback(self, job: Job) -> Delivery | None:
         return callback_for(job, self._new_delivery_id(), self._clock()) if job.state.is_final else None
-
-
-def _before_any_work(end: Event) -> bool:
-    """Whether what is in the worktree is the setup's, since the agent did not get to work."""
-    return isinstance(end, Failed) and end.error_code == "setup_failed"
 
 
 def _farewell(end: Event) -> str:

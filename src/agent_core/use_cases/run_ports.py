@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from attrs import frozen
 
-from agent_core.domain.chain import kept_work_of, session_of
+from agent_core.domain.chain import session_of
 from agent_core.domain.client import Client
 from agent_core.domain.client_settings import ClientSettings
 from agent_core.domain.job import Job
@@ -64,5 +64,5 @@ class OpenJob:
     @property
     def earlier_work(self) -> str | None:
         """What shows the work that a follow-up goes on from: a commit or a ref."""
-        last = next(iter(self.before), None)
-        return None if last is None else last.commit_sha or kept_work_of(self.before)
+        found = (job.commit_sha or job.kept_ref for job in self.before)
+        return next((revision for revision in found if revision is not None), None)

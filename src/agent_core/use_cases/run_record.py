@@ -10,7 +10,6 @@ from attrs import evolve
 from agent_core.domain.delivery import Delivery
 from agent_core.domain.job import Job, JobMessage, MessageType
 from agent_core.domain.lifecycle import Event, advance
-from agent_core.domain.secrets import Secrets
 from agent_core.ports import JobRepo, MessageLog
 
 log = logging.getLogger(__name__)
@@ -23,10 +22,10 @@ class RunRecord:
     the one in the store stay the same.
     """
 
-    def __init__(self, job: Job, jobs: JobRepo, secrets: Secrets) -> None:
+    def __init__(self, job: Job, jobs: JobRepo, redact: Callable[[str], str]) -> None:
         self.job = job
         self._jobs = jobs
-        self._secrets = secrets
+        self._redact = redact
         self._turn = asyncio.Lock()
         self._writes: set[asyncio.Task[Job]] = set()
 
@@ -44,7 +43,7 @@ class RunRecord:
             return self.job
 
     def _without_secrets(self, job: Job) -> Job:
-        redact = self._secrets.redact
+        redact = self._redact
         return evolve(
             job,
             error=job.error and redact(job.error),
@@ -64,10 +63,16 @@ class RunLog:
     LIMIT = 5000
 
     def __init__(
-        self, job_id: str, messages: MessageLog, clock: Callable[[], datetime], pause: float, secrets: Secrets
+        self,
+        job_id: str,
+        messages: MessageLog,
+        clock: Callable[[], datetime],
+        pause: float,
+        redact: Callable[[str], str],
     ) -> None:
         self._job_id = job_id
-        self._redact = secrets.redact
+        self.redact = redact
+        """Replaces secrets as they are replaced in every message."""
         self._messages = messages
         self._clock = clock
         self._pause = pause
@@ -106,8 +111,8 @@ class RunLog:
             await self._append([])
 
     def _message(self, type_: MessageType, content: str, raw: str | None = None) -> JobMessage:
-        raw = raw and self._redact(raw)
-        return JobMessage(type=type_, content=self._redact(content), raw=raw, created_at=self._clock())
+        raw = raw and self.redact(raw)
+        return JobMessage(type=type_, content=self.redact(content), raw=raw, created_at=self._clock())
 
     async def _store(self) -> None:
         while True:

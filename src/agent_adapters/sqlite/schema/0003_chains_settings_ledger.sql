@@ -44,7 +44,8 @@ CREATE INDEX jobs_first_job_id ON jobs (first_job_id) WHERE first_job_id IS NOT 
 DROP INDEX jobs_active;
 -- All that the queue policy asks for, of the few jobs that are not over: however many are, the queue is read from here.
 CREATE INDEX jobs_active ON jobs (
-  state, client_id, branch_name, priority, not_before, id, follow_up_of, crashes, worktree_path, agent_started_at
+  state, client_id, branch_name, priority, not_before, id, follow_up_of, crashes, worktree_path, agent_started_at,
+  kind
 ) WHERE state IN ('queued', 'preparing', 'working', 'publishing', 'cancelling');
 
 -- Sums of what finished jobs have used. No foreign key: they stay when the client is deleted.
