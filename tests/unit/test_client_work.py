@@ -12,7 +12,7 @@ from agent_core.use_cases.commands import LONGEST_TAIL
 from fakes.code_agent import Script, usage_limited
 from fakes.workspace import CommandScript, ended_badly
 from tests.unit.builders import eventually
-from tests.unit.world import AT_ONCE, World
+from tests.unit.world import AT_ONCE, REPO, World
 
 
 @pytest.fixture
@@ -71,13 +71,15 @@ async def test_a_file_that_is_missing_fails_the_setup(world: World) -> None:
 
 
 async def test_setup_is_not_repeated_where_the_worktree_is_as_it_was(world: World) -> None:
-    await world.set(workspace={"setup": ("npm ci",)})
+    await world.set(workspace={"setup": ("npm ci",), "files": (".env",)})
+    world.workspace.client_files[REPO] = {".env": "KEY=1\n"}
     limited = Script(ending=usage_limited(world.clock() + timedelta(hours=1)))
     world.agent.script("Work on b", limited, Script())
     job_id = (await world.submit("b")).job.id
     await world.let_time_pass_until_all_is_finished()
     assert world.stored(job_id).status is JobStatus.COMPLETED
     assert world.workspace.commands == ["npm ci"]
+    assert [call.files for call in world.workspace.provided] == [(".env",), ()]  # what the agent made of it stays
 
 
 async def test_setup_is_done_again_in_a_worktree_that_was_lost(world: World) -> None:
@@ -272,8 +274,9 @@ async def test_a_server_without_a_workspace_says_so(world: World) -> None:
 
 async def test_what_a_check_says_is_stored_without_secrets(world: World) -> None:
     secret = "npm-0123456789abcdef"
-    await world.set(agent={"env": {"NPM_TOKEN": secret}}, workspace={"checks": ("npm test",)})
-    world.workspace.script("npm test", CommandScript(says=(f"token {secret}",), ended=ended_badly()), PASSES)
+    check = f"test --token {secret}"
+    await world.set(agent={"env": {"NPM_TOKEN": secret}}, workspace={"checks": (check,)})
+    world.workspace.script(check, CommandScript(says=(f"token {secret}",), ended=ended_badly()), PASSES)
     job_id = (await world.submit("b")).job.id
     await eventually(lambda: world.stored(job_id).check_output is not None)
     assert secret not in str(world.stored(job_id).check_output)
@@ -299,6 +302,8 @@ async def test_an_ordinary_word_of_one_clients_environment_spoils_no_other_clien
     placed = await world.submit("b", title=title, github_org="Acme", github_repo="site")
     await world.core.jobs.wait(placed.job.id)
     assert world.prs.orders[-1].title == "Fix the production build, not [redacted]"
+    await world.core.jobs.wait((await world.submit("c", title=title)).job.id)
+    assert world.prs.orders[-1].title == "Fix the [redacted] build, not [redacted]"
 
 
 async def test_half_a_secret_is_not_left_where_output_is_cut(world: World) -> None:

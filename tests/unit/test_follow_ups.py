@@ -163,3 +163,19 @@ async def test_a_server_that_dies_in_a_follow_up_goes_on_in_the_same_session(wor
     assert (done.status, done.session_id) == (JobStatus.COMPLETED, first.session_id)
     assert world.agent.tasks[-1].resume
     assert len(world.prs.pull_requests) == 1
+
+
+async def test_a_follow_up_that_waits_for_days_keeps_its_worktree() -> None:
+    config = CoreConfig(sweep_every=timedelta(), **AT_ONCE)
+    async with World(config) as world:
+        first = await world.core.jobs.wait((await world.submit("b")).job.id)
+        limited = Script(edits={"half.txt": "half\n"}, ending=usage_limited(world.clock() + timedelta(days=3)))
+        world.agent.script("Go on", limited, Script(edits={"rest.txt": "rest\n"}))
+        job = (await world.follow_up(first.id)).job
+        await eventually(lambda: bool(world.db.holds) and world.stored(job.id).state is JobState.QUEUED)
+        world.clock.forward(timedelta(days=2))
+        sweeps = world.repos.calls.count(("sweep", ""))
+        await eventually(lambda: world.repos.calls.count(("sweep", "")) > sweeps + 1)
+        assert list(world.repos.worktrees) == [first.id]
+        await world.let_time_pass_until_all_is_finished(timedelta(hours=1))
+        assert {"half.txt", "rest.txt"} <= set(world.repos.pushes[-1].commit.tree)

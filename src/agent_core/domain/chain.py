@@ -32,9 +32,8 @@ def session_of(before: Iterable[Job]) -> str | None:
 
 
 def kept_work_of(before: Iterable[Job]) -> str | None:
-    """Return the ref of the work that a job goes on from, where the nearest job with work has kept it unpushed."""
-    last = next((job for job in before if job.kept_ref is not None or job.commit_sha is not None), None)
-    return None if last is None or last.commit_sha is not None else last.kept_ref
+    """Return the ref of the work that a follow-up goes on from, where the nearest job with work has kept it."""
+    return next((job.kept_ref for job in before if job.kept_ref is not None or job.commit_sha is not None), None)
 
 
 def kept_work_for(job: Job, before: Sequence[Job]) -> str | None:
