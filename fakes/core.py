@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from fakes.work_reader import FakeWorkReader
-
 from agent_core.app import AgentCore, utc_now
 from agent_core.ports import Clock
 from fakes.answers import FakeAnswers
@@ -14,6 +12,7 @@ from fakes.notifier import FakeNotifier
 from fakes.pr_host import FakePRHost
 from fakes.repo_store import FakeRepoStore
 from fakes.stores import FakeClientRepo, FakeDatabase, FakeJobRepo, FakeMessageLog, FakeOutbox
+from fakes.work_reader import FakeWorkReader
 from fakes.workspace import FakeWorkspace
 
 

@@ -111,10 +111,12 @@ class AgentCore:
         self._client_repo = clients
         self._secrets = secrets = secrets or Secrets()
         self._holds = Holds(holds, ledger, agent, clock, free_disk, config.min_free_disk, config.limit_reserve)
+        self.clients = Clients(clients, jobs, repos, secrets, clock, new_id)
         self._steps = RunSteps(
             RunPorts(
                 jobs=jobs,
                 clients=clients,
+                learn_default_branch=self.clients.learn_default_branch,
                 ledger=ledger,
                 holds=self._holds,
                 repos=repos,
@@ -151,7 +153,6 @@ class AgentCore:
         )
         self.callbacks = Callbacks(jobs, outbox, self._courier)
         self.repeats = Repeats(answers, clock, config.answer_age)
-        self.clients = Clients(clients, jobs, repos, secrets, clock, new_id)
         self.jobs = Jobs(
             jobs,
             messages,

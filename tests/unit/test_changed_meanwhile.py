@@ -54,6 +54,17 @@ async def test_a_directory_that_is_not_there_any_more_fails_the_setup(world: Wor
     assert world.stored(job_id).error_code == "setup_failed"
 
 
+async def test_settings_that_change_while_the_origin_tells_its_default_branch_stay(world: World) -> None:
+    world.repos.answers["refresh"].clear()
+    job_id = (await world.submit("b")).job.id
+    await eventually(lambda: ("refresh", REPO) in world.repos.calls)
+    client_id = await world.set(agent={"model": "opus"})
+    world.repos.answers["refresh"].set()
+    await world.core.jobs.wait(job_id)
+    client = world.db.clients[client_id]
+    assert (client.default_branch_known, client.settings.agent.model) == (True, "opus")
+
+
 async def test_checks_that_are_wanted_after_the_push_come_too_late(world: World) -> None:
     world.prs.gate.clear()
     job_id = (await world.submit("b")).job.id

@@ -7,8 +7,6 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
-from fakes.work_reader import FakeWorkReader
-
 from agent_core import AgentCore, ClientChange, CoreConfig, Job, JobRequest, JobState
 from agent_core.domain.delivery import Delivery
 from agent_core.domain.holds import Hold, HoldKind
@@ -26,6 +24,7 @@ from fakes.notifier import FakeNotifier
 from fakes.pr_host import FakePRHost
 from fakes.repo_store import FakeRepoStore
 from fakes.stores import FakeClientRepo, FakeDatabase, FakeJobRepo, FakeMessageLog, FakeOutbox
+from fakes.work_reader import FakeWorkReader
 from fakes.workspace import FakeWorkspace
 from tests.unit.builders import SettableClock, eventually
 

@@ -126,6 +126,16 @@ class Clients:
         await self._clients.save(client)
         return await self._details(client)
 
+    async def learn_default_branch(self, client_id: str, default_branch: str) -> Client:
+        """Take over what the origin says, unless somebody has said it already. Raises UnknownClient."""
+        async with self._changing[client_id]:
+            client = await self._clients.get(client_id)
+            if not client.default_branch_known:
+                now = self._clock()
+                client = evolve(client, default_branch=default_branch, default_branch_known=True, updated_at=now)
+                await self._clients.save(client)
+            return client
+
     async def delete(self, client_id: str, *, remove_repo: bool = False) -> bool:
         """Delete a client with its finished jobs; say whether its bare repository was removed too.
 

@@ -4,16 +4,15 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
-from attrs import evolve
-
 from agent_core.domain.answer import Remember
 from agent_core.domain.chain import forerunners, session_of
 from agent_core.domain.client import ASSUMED_DEFAULT_BRANCH, Client
 from agent_core.domain.errors import InvalidValue, JobNotFinished, NothingKept, NoWork
-from agent_core.domain.job import FollowUp, Job, JobKind, JobMessage, JobRequest, JobState
+from agent_core.domain.job import FollowUp, Job, JobMessage, JobRequest, JobState
 from agent_core.domain.job_options import DeliveryMode
 from agent_core.domain.request_rules import UrlRule, check_follow_up, check_job_request
 from agent_core.domain.secrets import Secrets
+from agent_core.domain.successors import follow_up_to, publication_of, retry_of
 from agent_core.ports import ClientRepo, Clock, JobFilter, JobRepo, MessageLog, NewId, WorkReader
 from agent_core.use_cases.clients import Clients
 from agent_core.use_cases.dispatcher import Dispatcher
@@ -86,7 +85,7 @@ class Jobs:
     async def retry(self, job_id: str, remember: Remember[PlacedJob] | None = None) -> PlacedJob:
         """Queue a finished job anew, as a job of its own. Raises UnknownJob, JobNotFinished, and as `submit` does."""
         original = await self._finished(job_id, "retried")
-        return await self._take_over(self._made_of(original, follow_up_of=original.follow_up_of), remember)
+        return await self._take_over(retry_of(original, self._job_id(), self._clock()), remember)
 
     async def follow_up(self, job_id: str, wanted: FollowUp, remember: Remember[PlacedJob] | None = None) -> PlacedJob:
         """Queue a job that goes on where this one ends: same branch, session and pull request. It waits for that end.
@@ -97,21 +96,7 @@ class Jobs:
         check_follow_up(wanted, self._url_problem)
         original = await self._jobs.get(job_id)
         await self._intake.refuse_when_full()
-        job = evolve(
-            self._made_of(original, follow_up_of=original.id),
-            kind=JobKind.TASK,
-            agent_finished_at=None,
-            result_text=None,
-            prompt=wanted.prompt,
-            title=wanted.title or original.title,
-            os_feature_id=wanted.os_feature_id or original.os_feature_id,
-            os_callback_url=wanted.os_callback_url or original.os_callback_url,
-            priority=original.priority if wanted.priority is None else wanted.priority,
-            not_before=wanted.not_before,
-            options=original.options.overlaid(wanted),
-            worktree_name=original.worktree_name,
-        )
-        return await self._take_over(job, remember)
+        return await self._take_over(follow_up_to(original, wanted, self._job_id(), self._clock()), remember)
 
     async def publish(
         self, job_id: str, mode: DeliveryMode | None = None, remember: Remember[PlacedJob] | None = None
@@ -126,20 +111,10 @@ class Jobs:
         original = await self._finished(job_id, "published")
         if original.kept_ref is None:
             raise NothingKept(job_id)
-        client = await self._client_repo.get(original.client_id)
-        usual = client.settings.delivery.mode
-        job = evolve(
-            self._made_of(original, follow_up_of=original.id),
-            kind=JobKind.PUBLISH,
-            agent_finished_at=self._clock(),
-            result_text=original.result_text,
-            worktree_name=original.worktree_name,
-            options=evolve(
-                original.options,
-                delivery_mode=mode or (DeliveryMode.PULL_REQUEST if usual is DeliveryMode.PATCH else usual),
-            ),
-        )
-        return await self._take_over(job, remember)
+        if mode is None:
+            usual = (await self._client_repo.get(original.client_id)).settings.delivery.mode
+            mode = DeliveryMode.PULL_REQUEST if usual is DeliveryMode.PATCH else usual
+        return await self._take_over(publication_of(original, mode, self._job_id(), self._clock()), remember)
 
     async def get(self, job_id: str) -> JobDetails:
         """Return a job. Raises UnknownJob."""
@@ -202,30 +177,6 @@ class Jobs:
             raise JobNotFinished(original.status, wanted)
         await self._intake.refuse_when_full()
         return original
-
-    def _made_of(self, original: Job, follow_up_of: str | None) -> Job:
-        """Make a new job that asks for the same as the original, in its chain."""
-        now = self._clock()
-        return Job(
-            id=(job_id := self._job_id()),
-            client_id=original.client_id,
-            prompt=original.prompt,
-            branch_name=original.branch_name,
-            title=original.title,
-            os_feature_id=original.os_feature_id,
-            os_callback_url=original.os_callback_url,
-            original_job_id=original.id,
-            follow_up_of=follow_up_of,
-            first_job_id=original.chain_id,
-            kind=original.kind,
-            options=original.options,
-            priority=original.priority,
-            agent_finished_at=original.agent_finished_at if original.kind is JobKind.PUBLISH else None,
-            result_text=original.result_text if original.kind is JobKind.PUBLISH else None,
-            worktree_name=original.worktree_name if original.follow_up_of is not None else job_id,
-            created_at=now,
-            updated_at=now,
-        )
 
     async def _take_over(self, job: Job, remember: Remember[PlacedJob] | None) -> PlacedJob:
         client = await self._client_repo.get(job.client_id)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from agent_core.domain.chain import forerunners, kept_work_for
 from agent_core.domain.client import Client
@@ -31,7 +31,8 @@ class Preparation:
         await log.say(f"Fetching {client.github_org}/{client.github_repo}")
         bare = await ports.repos.refresh(client.repository)
         ports.reached("fetched")
-        client = await self._learn_default_branch(client, bare.default_branch)
+        if not client.default_branch_known and bare.default_branch is not None:
+            client = await ports.learn_default_branch(client.id, bare.default_branch)
         if job.branch_name.lower() == client.default_branch.lower():
             raise RepoStoreError(
                 f"The job's branch {job.branch_name} is the default branch of {client.github_org}/"
@@ -92,13 +93,6 @@ class Preparation:
         if job.follow_up_of is None:
             return ()
         return forerunners(job, await self.ports.jobs.chain(job.chain_id))
-
-    async def _learn_default_branch(self, client: Client, default_branch: str | None) -> Client:
-        if client.default_branch_known or default_branch is None:
-            return client
-        client = evolve(client, default_branch=default_branch, default_branch_known=True, updated_at=self.ports.clock())
-        await self.ports.clients.save(client)
-        return client
 
 
 def _needs_nothing_more(job: Job, wanted: WorkspaceSettings) -> bool:

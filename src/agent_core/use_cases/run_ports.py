@@ -1,6 +1,6 @@
 """What the steps of a run work with."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from attrs import frozen
 
@@ -33,6 +33,8 @@ class RunPorts:
 
     jobs: JobRepo
     clients: ClientRepo
+    learn_default_branch: Callable[[str, str], Awaitable[Client]]
+    """Told a client's id and what its origin calls the default branch; returns the client."""
     ledger: Ledger
     holds: Holds
     repos: RepoStore
