@@ -9,9 +9,9 @@ from secrets import token_hex
 from typing import Self
 
 from agent_core.domain.errors import InvalidValue
+from agent_core.domain.events import Event
 from agent_core.domain.holds import Hold, HoldKind
 from agent_core.domain.job import Job
-from agent_core.domain.lifecycle import Event
 from agent_core.domain.publish_policy import MAX_FILE_SIZE, PublishPolicy
 from agent_core.domain.request_rules import UrlRule, plain_url_problem
 from agent_core.domain.secrets import Secrets

@@ -7,10 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_core.domain.holds import HIGH_PRIORITY, Hold, HoldKind, standing
-from agent_core.domain.job import AgentReport, Job, JobState
-from agent_core.domain.ledger import Usage, entry, plus, total
-from agent_core.domain.lifecycle import (
+from agent_core.domain.events import (
     AgentFinished,
     AgentStarted,
     ChecksFailed,
@@ -21,8 +18,11 @@ from agent_core.domain.lifecycle import (
     Interrupted,
     InterruptReason,
     WorktreeOpened,
-    advance,
 )
+from agent_core.domain.holds import HIGH_PRIORITY, Hold, HoldKind, standing
+from agent_core.domain.job import AgentReport, Job, JobState
+from agent_core.domain.ledger import Usage, entry, plus, total
+from agent_core.domain.lifecycle import advance
 from agent_core.domain.limit_windows import LimitWindow, current, reserve_hold
 from tests.unit.builders import NOW, a_job
 

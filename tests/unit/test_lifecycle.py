@@ -8,10 +8,11 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_core.domain import lifecycle as life
+from agent_core.domain import events as life
 from agent_core.domain.errors import IllegalEvent
+from agent_core.domain.events import Event
 from agent_core.domain.job import FINAL_STATES, RUNNING_STATES, AgentReport, Job, JobState, JobStatus
-from agent_core.domain.lifecycle import TRANSITIONS, Event, advance, recovered
+from agent_core.domain.lifecycle import MAX_CRASHES, TRANSITIONS, advance, recovered
 from tests.unit.builders import NOW, a_job
 
 LATER = NOW + timedelta(minutes=5)
@@ -147,7 +148,7 @@ def test_what_the_agent_used_is_summed_over_the_runs_of_a_job() -> None:
 
 def test_a_job_that_dies_with_its_server_is_queued_again_and_fails_at_the_third_time() -> None:
     job = a_job(state=JobState.WORKING)
-    for _ in range(life.MAX_CRASHES - 1):
+    for _ in range(MAX_CRASHES - 1):
         event = recovered(job, LATER)
         assert isinstance(event, life.Interrupted)
         job = through(job, event, life.Claimed(at=LATER))

@@ -10,9 +10,14 @@ from attrs import frozen
 from agent_core.domain.chain import told_of
 from agent_core.domain.delivery import iso_seconds
 from agent_core.domain.errors import RepoStoreError
+from agent_core.domain.events import (
+    AgentFinished,
+    AgentStarted,
+    Interrupted,
+    InterruptReason,
+)
 from agent_core.domain.holds import HoldKind
 from agent_core.domain.job import Job
-from agent_core.domain.lifecycle import AgentFinished, AgentStarted, Interrupted, InterruptReason
 from agent_core.domain.prompts import known_session, new_session
 from agent_core.ports import AgentEnded, AgentLimits, AgentSaid, AgentSpawned, AgentTask, Ending
 from agent_core.use_cases.run_ports import OpenJob, RunPorts

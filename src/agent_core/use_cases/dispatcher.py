@@ -10,17 +10,16 @@ from functools import partial
 
 from agent_core.domain.delivery import callback_for
 from agent_core.domain.errors import IllegalEvent, JobFinished, ShuttingDown
-from agent_core.domain.holds import STAGGER, Hold, starts_allowed
-from agent_core.domain.job import RUNNING_STATES, Job, JobState
-from agent_core.domain.lifecycle import (
+from agent_core.domain.events import (
     Cancelled,
     CancelRequested,
     Claimed,
     Event,
     Interrupted,
-    advance,
-    recovered,
 )
+from agent_core.domain.holds import STAGGER, Hold, starts_allowed
+from agent_core.domain.job import RUNNING_STATES, Job, JobState
+from agent_core.domain.lifecycle import advance, recovered
 from agent_core.domain.queue_policy import QueueEntry
 from agent_core.ports import Clock, JobRepo, NewId
 from agent_core.use_cases.held_jobs import HeldJobs

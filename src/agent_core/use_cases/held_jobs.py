@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from agent_core.domain.delivery import held_callback
+from agent_core.domain.events import Held
 from agent_core.domain.holds import LIMITS, Hold
 from agent_core.domain.job import JobState
-from agent_core.domain.lifecycle import Held, advance
+from agent_core.domain.lifecycle import advance
 from agent_core.domain.queue_policy import QueueEntry
 from agent_core.ports import Clock, JobRepo, NewId
 

@@ -8,8 +8,8 @@ from agent_core.domain.chain import forerunners, kept_work_for
 from agent_core.domain.client import Client
 from agent_core.domain.client_settings import WorkspaceSettings
 from agent_core.domain.errors import RepoStoreError, WorldError
+from agent_core.domain.events import SetUp, WorktreeOpened
 from agent_core.domain.job import Job, JobKind
-from agent_core.domain.lifecycle import SetUp, WorktreeOpened
 from agent_core.ports import Worktree
 from agent_core.use_cases.commands import run_commands
 from agent_core.use_cases.run_ports import OpenJob, RunPorts

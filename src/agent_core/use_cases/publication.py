@@ -3,9 +3,16 @@
 from attrs import evolve, frozen
 
 from agent_core.domain.errors import RepoStoreError
+from agent_core.domain.events import (
+    Completed,
+    Event,
+    Failed,
+    PullRequestOpened,
+    WorkKept,
+    WorkPushed,
+)
 from agent_core.domain.job import Job, JobKind
 from agent_core.domain.job_options import DeliveryMode
-from agent_core.domain.lifecycle import Completed, Event, Failed, PullRequestOpened, WorkKept, WorkPushed
 from agent_core.domain.pull_request_text import MAX_BODY, pull_request_body
 from agent_core.domain.secrets import Secrets
 from agent_core.ports import Publication, PullRequestOrder

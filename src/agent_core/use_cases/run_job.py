@@ -9,8 +9,7 @@ from datetime import timedelta
 
 from agent_core.domain.delivery import Delivery, callback_for
 from agent_core.domain.errors import IllegalEvent, RepoStoreError, StaleJob, WorldError
-from agent_core.domain.job import Job, JobState
-from agent_core.domain.lifecycle import (
+from agent_core.domain.events import (
     Cancelled,
     CancelRequested,
     Completed,
@@ -19,6 +18,7 @@ from agent_core.domain.lifecycle import (
     Interrupted,
     InterruptReason,
 )
+from agent_core.domain.job import Job, JobState
 from agent_core.ports import Clock, NewId, Worktree
 from agent_core.use_cases.run_record import RunLog, RunRecord
 from agent_core.use_cases.run_steps import RunSteps

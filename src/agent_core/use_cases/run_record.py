@@ -8,8 +8,9 @@ from datetime import datetime
 from attrs import evolve
 
 from agent_core.domain.delivery import Delivery
+from agent_core.domain.events import Event
 from agent_core.domain.job import Job, JobMessage, MessageType
-from agent_core.domain.lifecycle import Event, advance
+from agent_core.domain.lifecycle import advance
 from agent_core.ports import JobRepo, MessageLog
 
 log = logging.getLogger(__name__)

@@ -1,7 +1,12 @@
 """The steps of a run: prepare, let the agent work, check, publish. Each is idempotent and leaves a fact on the job."""
 
+from agent_core.domain.events import (
+    DeliveryResumed,
+    Event,
+    Failed,
+    WorkKept,
+)
 from agent_core.domain.job import Job
-from agent_core.domain.lifecycle import DeliveryResumed, Event, Failed, WorkKept
 from agent_core.ports import Worktree
 from agent_core.use_cases.agent_work import AgentWork
 from agent_core.use_cases.checks import Checks
