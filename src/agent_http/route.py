@@ -20,7 +20,7 @@ from agent_core.use_cases.repeats import Repeats
 from agent_http.bodies import read_object
 from agent_http.forms import JSON, Form, chosen, encode, respond
 from agent_http.idempotency import Reply, fingerprint, key_of, unpacked
-from agent_http.schema import JobDetail, JobDiff
+from agent_http.schema import JobDetail, JobDiff, UsageReport
 
 
 @frozen(kw_only=True)
@@ -103,7 +103,7 @@ def handler(route: Route, body_patience: float, repeats: Repeats) -> Handler:
             return await reply(await route.answer(**arguments, remember=remember))
 
     async def reply(shape: object, form: Form = JSON) -> Reply:
-        if isinstance(shape, JobDiff) or (isinstance(shape, JobDetail) and shape.messages):
+        if isinstance(shape, JobDiff | UsageReport) or (isinstance(shape, JobDetail) and shape.messages):
             body = await asyncio.to_thread(form.write, shape)  # a long one would keep the loop busy
         else:
             body = form.write(shape)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from agent_core.domain.errors import RepoStoreError
 from agent_core.ports import Worktree
 from tests.contracts.repo_store import ACME, NOON, allow
 from tests.integration.git_origins import GitStage
@@ -122,3 +123,17 @@ async def test_what_was_left_and_cannot_be_kept_is_told_and_stops_nobody(
     os.utime(lock, (2**33, 2**33))
     assert not (await opened(stage, "job-2")).intact
     assert "what the job job-1 left there is lost" in caplog.text
+
+
+async def test_work_that_was_kept_stays_when_it_cannot_be_kept_again(stage: GitStage) -> None:
+    worktree = await opened(stage)
+    stage.edit(worktree, "a.txt", "first\n")
+    ref = await stage.store.keep(worktree, "Kept", NOON)
+    stage.edit(worktree, "a.txt", "second\n")
+    lock = stage.bare / f"{ref}.lock"
+    lock.touch()
+    with pytest.raises(RepoStoreError):
+        await stage.store.keep(worktree, "Kept", NOON)
+    lock.unlink()
+    await stage.store.close_worktree(ACME, "job-1")
+    assert (await opened(stage, "job-2", ref)).has_kept_work

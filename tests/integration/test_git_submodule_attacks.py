@@ -115,3 +115,23 @@ async def test_a_submodule_that_takes_too_long_ends_with_its_processes(
     assert "within 1 seconds" in await refusal(stage)
     with pytest.raises(ProcessLookupError):
         os.kill(int(told.read_text()), 0)
+
+
+async def test_declarations_lead_the_servers_git_to_no_other_file(stage: GitStage) -> None:
+    other = stage.root / "of-the-operator"
+    other.write_text(f'[submodule "l"]\n\tpath = l\n\turl = {stage.origin_of(LIB)}\n')
+    tip = stage.git("rev-parse", "main", at=stage.origin_of(LIB))
+    commit(stage, ACME, {".gitmodules": f"[include]\n\tpath = {other}\n"}, {"l": tip})
+    worktree = await opened(stage)
+    assert not (worktree.path / "l/lib.txt").exists()
+
+
+@pytest.mark.parametrize("pointer", [b"gitdir: \xff\xfe\n", b"gitdir: a\0b\n", b"gitdir: self\n", b"x" * 100_000])
+async def test_what_an_agent_makes_of_a_submodules_pointer_stops_no_work(stage: GitStage, pointer: bytes) -> None:
+    with_lib(stage)
+    worktree = await opened(stage)
+    stage.edit(worktree, "a.txt", "work\n")
+    (worktree.path / "vendor/lib/self").symlink_to("self")
+    (worktree.path / "vendor/lib/.git").write_bytes(pointer)
+    assert (await stage.store.keep(worktree, "Kept", NOON)) is not None
+    assert (await stage.store.publish(worktree, "Work", NOON, allow)).changed

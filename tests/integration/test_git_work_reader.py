@@ -232,3 +232,16 @@ async def test_a_text_is_read_from_the_base_and_no_link_is_followed(stage: GitSt
     assert await reader.text_at_base(worktree, ["D.md"]) == "# d\n"
     assert await reader.text_at_base(worktree, ["x/note.md"]) == "two"
     assert await reader.text_at_base(worktree, ["X/NOTE.md"]) == "one"
+
+
+async def test_a_ref_that_another_agent_has_moved_shows_nothing(stage: GitStage) -> None:
+    worktree = await opened(stage)
+    stage.edit(worktree, "a.txt", "real\n")
+    ref = await stage.store.keep(worktree, "Kept", NOON)
+    assert ref is not None
+    assert "+real" in await stage.reader.diff_of_commit(ACME, ref)
+    other = await opened(stage, "job-9", "feature/y")
+    stage.git("update-ref", ref, "HEAD", at=other.path)
+    with pytest.raises(RepoStoreError) as caught:
+        await stage.reader.diff_of_commit(ACME, ref)
+    assert caught.value.code == "work_gone"

@@ -1,6 +1,8 @@
 """What agents get to see of the server's environment, and of a client's variables."""
 
-from agent_adapters.processes import child_environment, job_environment
+from pathlib import Path
+
+from agent_adapters.processes import child_environment, job_environment, resolved
 
 
 def test_the_environment_is_an_allow_list() -> None:
@@ -30,3 +32,11 @@ def test_a_clients_variables_win_but_for_credentials_and_marks() -> None:
     own = {"PATH": "/theirs", "GH_TOKEN": "forged", "AGENT_SERVER_ID": "forged", "AGENT_JOB_ID": "forged"}
     given = job_environment({"PATH": "/bin", "HOME": "/home", "AGENT_SERVER_ID": "s"}, own, "job-1")
     assert given == {"PATH": "/theirs", "HOME": "/home", "AGENT_SERVER_ID": "s", "AGENT_JOB_ID": "job-1"}
+
+
+def test_the_program_is_the_one_on_the_servers_own_path(tmp_path: Path) -> None:
+    program = tmp_path / "agent"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    assert resolved(["agent", "-p"], {"PATH": str(tmp_path)}) == [str(program), "-p"]
+    assert resolved(["agent", "-p"], {"PATH": "/nowhere"}) == ["agent", "-p"]

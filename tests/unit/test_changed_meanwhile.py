@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -204,6 +205,26 @@ async def test_a_failed_publication_can_be_published_again_and_keeps_what_the_ag
     for again in (await world.core.jobs.publish(blocked.id), await world.core.jobs.retry(blocked.id)):
         job = await world.core.jobs.wait(again.job.id)
         assert (job.status, job.result_text) == (JobStatus.COMPLETED, first.result_text), job.error
+
+
+# ------------------------------------------------------------------------------------ cancels
+async def test_whenever_a_cancel_meets_a_limit_the_work_is_kept_and_the_worktree_gone() -> None:
+    for moment in range(60):
+        async with World() as world:
+            limited = Script(ending=usage_limited(world.clock() + timedelta(hours=1)))
+            world.agent.script("Work on b", limited, Script())
+            job_id = (await world.submit("b")).job.id
+            await eventually(partial(bool, world.agent.live))
+            for _ in range(moment):
+                await asyncio.sleep(0)
+            await world.core.jobs.cancel(job_id)
+            job = await world.core.jobs.wait(job_id)
+            assert job.status is JobStatus.CANCELLED, moment
+            assert world.repos.worktrees == {}, moment
+            was_edited = any("All done." in said for said in world.said(job_id))
+            assert not was_edited or "hello.txt" in world.repos.kept[job.kept_ref or ""].tree, moment
+            if world.db.holds and moment > 40:
+                return
 
 
 # ------------------------------------------------------------------------------------ the server dies

@@ -214,7 +214,8 @@ class Pipeline(RuleBasedStateMachine):
 
     @invariant()
     def nothing_starts_while_the_queue_is_paused(self) -> None:
-        running = {job.id for job in self.world.db.jobs.values() if job.state in RUNNING_STATES}
+        live = RUNNING_STATES - {JobState.CANCELLING}
+        running = {job.id for job in self.world.db.jobs.values() if job.state in live}
         if self.was_paused and self.paused:
             assert running <= self.ran_when_paused
         self.ran_when_paused = running if self.paused else set()

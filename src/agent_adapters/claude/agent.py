@@ -25,6 +25,7 @@ from agent_adapters.processes import (
     default_parent,
     job_environment,
     not_started,
+    resolved,
     scratch_directory,
     write_private,
 )
@@ -148,7 +149,7 @@ class ClaudeCodeAgent(CodeAgent):
     def _command(self, task: AgentTask, words: Sequence[str], prompt: str | None, scratch: Path) -> Command:
         environ = {"CLAUDE_CODE_TMPDIR": str(scratch), **self._environ}
         return Command(
-            argv=words,
+            argv=resolved(words, self._environ),
             cwd=task.place,
             environ=job_environment(environ, task.settings.env, task.job_id),
             stdin=prompt_bytes(task.prompt if prompt is None else prompt),

@@ -18,6 +18,7 @@ from agent_adapters.processes import (
     default_parent,
     job_environment,
     not_started,
+    resolved,
     scratch_directory,
     write_private,
 )
@@ -118,7 +119,7 @@ class CommandCodeAgent(CodeAgent):
             write_private(prompt_file, text)
         words = template.fill(prompt_file=prompt_file, worktree=task.worktree, session=task.session_id)
         return Command(
-            argv=[*words, *task.settings.args],
+            argv=resolved([*words, *task.settings.args], self._environ),
             cwd=task.place,
             environ=job_environment(self._environ, task.settings.env, task.job_id),
             stdin=b"" if template.names_prompt_file else text,

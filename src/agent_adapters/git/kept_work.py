@@ -7,6 +7,7 @@ work, which would be pushed with it and never be looked at.
 import asyncio
 import logging
 import re
+from collections.abc import Sequence
 from datetime import datetime
 
 from attrs import frozen
@@ -68,8 +69,8 @@ class KeptWork:
         if not asked.ok:
             return None
         sha, tree, base_sha, base_tree = asked.lines
-        noted = await asyncio.to_thread(_noted, clone, named[1])
-        if sha != noted and (noted or not await self._is_at_origin(clone, base_sha)):
+        known = await asyncio.to_thread(noted, clone, named[1])
+        if sha not in known and (known or not await self._is_at_origin(clone, base_sha)):
             _log.warning("%s of %s was changed by somebody and is not used", ref, clone.name)
             return None
         return KeptCommit(sha=sha, tree=tree, base_sha=base_sha, base_tree=base_tree)
@@ -83,11 +84,12 @@ class KeptWork:
 def _note(clone: Clone, job_id: str, commit: str) -> None:
     notes = clone.private / "kept"
     notes.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_whole(notes / job_id, commit)
+    write_whole(notes / job_id, "\n".join([commit, *noted(clone, job_id)[:1]]))
 
 
-def _noted(clone: Clone, job_id: str) -> str | None:
+def noted(clone: Clone, job_id: str) -> Sequence[str]:
+    """Return what was kept for the job, the last first: the one before it is there while the ref still names it."""
     try:
-        return (clone.private / "kept" / job_id).read_text()
+        return (clone.private / "kept" / job_id).read_text().split()
     except OSError:
-        return None
+        return ()

@@ -18,6 +18,8 @@ from agent_adapters.git.origin import Origin
 from agent_adapters.git.staging import Staging
 from agent_core.domain.errors import RepoStoreError
 
+AT_ONCE = 1000
+"""So many are named on one command line, which holds some tens of thousands."""
 UPLOAD_LIMIT = 600.0
 _POINTER = re.compile(rb"version https?://[^\n]+\n(?:ext-\d-[^\n]+\n)*oid sha256:([0-9a-f]{64})\nsize \d+\n")
 _ATTRIBUTES = ".gitattributes"
@@ -52,13 +54,20 @@ async def large_files(staging: Staging, found: Sequence[Difference]) -> list[str
 
 async def upload(origin: Origin, clone: Clone, base_sha: str, names: Sequence[str]) -> None:
     """Upload large files to where the repository keeps them, as its `.lfsconfig` said before the work."""
+    # What is not on this disk was never loaded here, so no work made it: the origin has it.
+    places = {name: clone.bare / "lfs" / "objects" / name[:2] / name[2:4] / name for name in names}
+    names = [name for name in names if await asyncio.to_thread(places[name].is_file)]
+    if not names:
+        return
     async with clone.aside() as git_dir:
         await asyncio.to_thread(_link_up, clone, git_dir, base_sha)
-        arguments = ("lfs", "push", "--object-id", "origin", *names)
         run = partial(clone.git.run, git_dir=git_dir)
-        pushed = await origin.attempt(run, clone.bare, arguments, UPLOAD_LIMIT)
-    if not pushed.ok:
-        raise failure(f"The LFS objects of the work could not be uploaded for {clone.name}", pushed, "push_failed")
+        for first in range(0, len(names), AT_ONCE):
+            arguments = ("lfs", "push", "--object-id", "origin", *names[first : first + AT_ONCE])
+            pushed = await origin.attempt(run, clone.bare, arguments, UPLOAD_LIMIT)
+            if not pushed.ok:
+                words = f"The LFS objects of the work could not be uploaded for {clone.name}"
+                raise failure(words, pushed, "push_failed")
 
 
 def _link_up(clone: Clone, git_dir: Path, head: str) -> None:

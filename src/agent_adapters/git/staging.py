@@ -98,8 +98,10 @@ class Staging:
         The name alone is read: to look for the object could make git fetch it as the submodule's configuration says.
         """
         place = self.checkout.path / path / ".git"
-        if place.is_file():
-            place = (place.parent / place.read_text().removeprefix("gitdir:").strip()).resolve()
+        try:
+            place = await asyncio.to_thread(_git_dir, place)
+        except (OSError, ValueError, RuntimeError):  # what an agent wrote there leads nowhere
+            return
         head = await self.clone.git.run("rev-parse", "--verify", "-q", "HEAD", git_dir=place, limit=120)
         if head.ok and head.lines[0] != known:
             await self._must("update-index", "--cacheinfo", f"160000,{head.lines[0]},{path}")
@@ -120,6 +122,14 @@ class Staging:
         if not outcome.ok:
             raise failure("The work could not be committed", outcome, "worktree_failed")
         return outcome
+
+
+def _git_dir(pointer: Path) -> Path:
+    """Follow a submodule's `.git`, of whose file the beginning is enough. Raises what reading it raises."""
+    if not pointer.is_file():
+        return pointer
+    with pointer.open(encoding="utf-8") as file:
+        return (pointer.parent / file.read(10_000).removeprefix("gitdir:").strip()).resolve()
 
 
 def _share_objects(known: Path, fresh: Path) -> None:

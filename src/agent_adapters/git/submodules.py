@@ -125,7 +125,9 @@ async def _links(clone: Clone, level: _Level) -> dict[str, str]:
 
 async def _declared(clone: Clone, level: _Level) -> dict[str, str]:
     """Return the URLs that the commit's `.gitmodules` gives, by path."""
-    listed = await _must(clone, level, "config", "--blob", f"{level.commit}:{DECLARATIONS}", "--list", "-z")
+    blob = f"{level.commit}:{DECLARATIONS}"
+    # Without that, an include in it would have git read any file of the operator's.
+    listed = await _must(clone, level, "config", "--no-includes", "--blob", blob, "--list", "-z")
     sections: dict[str, dict[str, str]] = {}
     for entry in os.fsdecode(listed.out).split("\0"):
         key, _, value = entry.partition("\n")

@@ -8,6 +8,7 @@ from pathlib import Path
 from agent_adapters.git.clone import Clone
 from agent_adapters.git.clones import Clones
 from agent_adapters.git.failures import failing, failure
+from agent_adapters.git.kept_work import PREFIX, noted
 from agent_adapters.git.process import GitOutcome
 from agent_adapters.git.record import EMPTY_TREE
 from agent_adapters.git.work import Work
@@ -117,6 +118,10 @@ async def _ends(clone: Clone, revision: str) -> tuple[str, str]:
     if asked is None or not asked.ok or not asked.lines:
         raise RepoStoreError(f"There is no commit {revision} in the clone of {clone.name} any more", code="work_gone")
     commit, *parents = asked.lines[0].split(" ")
+    if revision.startswith(PREFIX):
+        kept = await asyncio.to_thread(noted, clone, revision.removeprefix(PREFIX))
+        if kept and commit not in kept:  # agents can write refs
+            raise RepoStoreError(f"{revision} of {clone.name} was changed by somebody", code="work_gone")
     return (parents[0] if parents else EMPTY_TREE), commit
 
 

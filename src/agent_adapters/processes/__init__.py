@@ -1,7 +1,7 @@
 """Child processes that end with their server, whatever happens to it, and whose output cannot hurt."""
 
 from agent_adapters.processes.endings import ProcessEnd, TimeLimits, not_started
-from agent_adapters.processes.environment import child_environment, job_environment, never_passed
+from agent_adapters.processes.environment import child_environment, job_environment, never_passed, resolved
 from agent_adapters.processes.leftovers import JOB_MARK, SERVER_MARK, end_leftovers
 from agent_adapters.processes.pipes import Line, Stream
 from agent_adapters.processes.scratch import default_parent, scratch_directory, write_private
@@ -27,6 +27,7 @@ __all__ = [
     "job_environment",
     "never_passed",
     "not_started",
+    "resolved",
     "scratch_directory",
     "shortened",
     "tidy",

@@ -1,6 +1,7 @@
 """How an agent's process ended, in sentences that name the remedy. Pure."""
 
 import signal
+from pathlib import Path
 
 from attrs import frozen
 
@@ -42,7 +43,7 @@ class ProcessEnd:
     def of(cls, process: SupervisedProcess, limits: TimeLimits) -> "ProcessEnd":
         """Look at a process whose lines are all read."""
         return cls(
-            program=process.command.argv[0],
+            program=Path(process.command.argv[0]).name,
             exit_code=-1 if process.returncode is None else process.returncode,
             ended_by=process.ended_by,
             limits=limits,

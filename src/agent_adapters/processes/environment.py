@@ -1,6 +1,7 @@
-"""What an agent, and with it every command that it runs, gets to see of the server's environment. Pure."""
+"""What an agent, and with it every command that it runs, gets to see of the server's environment."""
 
-from collections.abc import Collection, Mapping
+import shutil
+from collections.abc import Collection, Mapping, Sequence
 
 from agent_adapters.processes.leftovers import JOB_MARK, SERVER_MARK
 
@@ -50,6 +51,16 @@ def job_environment(environ: Mapping[str, str], own: Mapping[str, str], job_id: 
     """
     theirs = {name: value for name, value in own.items() if name not in NEVER and name not in (SERVER_MARK, JOB_MARK)}
     return {**environ, **theirs, JOB_MARK: job_id}
+
+
+def resolved(words: Sequence[str], environ: Mapping[str, str]) -> list[str]:
+    """Spell the program's whole path out, as the server's own PATH has it. Blocks, shortly.
+
+    A client may have a PATH of its own for what its agent runs, and it may begin in the checkout: the agent itself must
+    not be taken from there.
+    """
+    program, *rest = words
+    return [shutil.which(program, path=environ.get("PATH")) or program, *rest]
 
 
 def never_passed(pass_env: Collection[str]) -> list[str]:

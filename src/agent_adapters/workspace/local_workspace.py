@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from signal import Signals
 
@@ -35,7 +36,9 @@ class LocalWorkspace(Workspace):
         try:
             await asyncio.shield(copying)
         except asyncio.CancelledError:
-            await asyncio.wait([copying])  # a thread goes on: nobody else may have the worktree before its end
+            while not copying.done():  # a thread goes on: nobody else may have the worktree before its end
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([copying])
             if not copying.cancelled():
                 copying.exception()
             raise

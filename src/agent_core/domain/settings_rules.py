@@ -25,7 +25,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 _REVIEWER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}(?:/[A-Za-z0-9._-]{1,100})?")
 OURS = re.compile(
     r"AGENT_.*|WEBHOOK_SECRET.*|CLAUDE_CODE_TMPDIR|CLAUDE_CONFIG_DIR|GH_TOKEN|GITHUB_TOKEN|GH_ENTERPRISE_TOKEN"
-    r"|GITHUB_ENTERPRISE_TOKEN|LD_PRELOAD|DYLD_INSERT_LIBRARIES|HOME"
+    r"|GITHUB_ENTERPRISE_TOKEN|LD_.*|DYLD_.*|HOME"
 )
 """Variables that a client cannot set: the server's own, and those that would lead its programs elsewhere."""
 

@@ -6,7 +6,6 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from functools import partial
 
 from agent_core.domain.delivery import callback_for
 from agent_core.domain.errors import IllegalEvent, JobFinished, ShuttingDown
@@ -89,26 +88,32 @@ class Dispatcher:
         A queued job is cancelled when this returns. A running one is so for its callers, and its run is being ended.
         """
         async with self._lock:
-            job = await self._jobs.get(job_id)
-            run = self._runs.get(job_id)
-            # A server that died may have opened a worktree without a record of it.
-            if job.state is JobState.QUEUED and (job.worktree_path is not None or job.crashes):
-                job = await self._jobs.save(advance(job, CancelRequested(at=self._clock())))
-                self._begin(job, Cancelled(at=self._clock()))
-                return job, False
-            if job.state is JobState.QUEUED:
-                job = advance(job, Cancelled(at=self._clock()))
-                job = await self._jobs.save(job, callback_for(job, self._new_delivery_id(), self._clock()))
-                self._job_ended()
-                return job, False
-            if job.state in (JobState.CANCELLING, JobState.CANCELLED):
-                return job, job.started_at is not None
-            if run is None:
-                raise JobFinished
-            try:
-                return await run.cancel(), True
-            except IllegalEvent:
-                raise JobFinished from None
+            while (cancelled := await self._cancel(job_id)) is None:
+                pass
+            return cancelled
+
+    async def _cancel(self, job_id: str) -> tuple[Job, bool] | None:
+        """Cancel the job as it is stored; None when it is another one by now, since its run has just gone over."""
+        job = await self._jobs.get(job_id)
+        run = self._runs.get(job_id)
+        # A server that died may have opened a worktree without a record of it.
+        if job.state is JobState.QUEUED and (job.worktree_path is not None or job.crashes):
+            job = await self._jobs.save(advance(job, CancelRequested(at=self._clock())))
+            self._begin(job, Cancelled(at=self._clock()))
+            return job, False
+        if job.state is JobState.QUEUED:
+            job = advance(job, Cancelled(at=self._clock()))
+            job = await self._jobs.save(job, callback_for(job, self._new_delivery_id(), self._clock()))
+            self._job_ended()
+            return job, False
+        if job.state in (JobState.CANCELLING, JobState.CANCELLED):
+            return job, job.started_at is not None
+        if run is None or job.state.is_final:
+            raise JobFinished
+        try:
+            return await run.cancel(), True
+        except IllegalEvent:
+            return None
 
     async def order(self, queued: Sequence[QueueEntry], running: Sequence[QueueEntry]) -> Sequence[QueueEntry]:
         """Put the whole queue in the order in which its jobs start."""
@@ -197,12 +202,16 @@ class Dispatcher:
         return starts_allowed(self._free_since, self._started_since, now)
 
     def _begin(self, job: Job, end: Event | None) -> None:
-        self._runs[job.id] = self._start_run(job, end, partial(self._over, None if end else job.agent_ms))
+        def over(ended: Job) -> None:
+            if self._runs.get(job.id) is run:  # else the next run of the job has begun already
+                del self._runs[job.id]
+            self._over(ended, None if end else ended.agent_ms - job.agent_ms)
 
-    def _over(self, agent_ms_before: int | None, job: Job) -> None:
-        self._runs.pop(job.id, None)
-        if agent_ms_before is not None:
-            self._shares.charge(job.client_id, job.agent_ms - agent_ms_before)
+        run = self._runs[job.id] = self._start_run(job, end, over)
+
+    def _over(self, job: Job, agent_ms: int | None) -> None:
+        if agent_ms is not None:
+            self._shares.charge(job.client_id, agent_ms)
         self._job_ended()
         self._wake.set()
 

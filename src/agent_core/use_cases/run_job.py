@@ -158,7 +158,10 @@ class Run:
             await self._store(end)
         except IllegalEvent:
             # A cancel was stored while the run was being wound up: it came first.
-            await self._store(Cancelled(at=self._clock()))
+            cancelled = Cancelled(at=self._clock())
+            if isinstance(end, Interrupted):  # nothing was put away for the next run, which will not come
+                await self._clean_up(cancelled)
+            await self._store(cancelled)
 
     async def _store(self, end: Event) -> None:
         await self._record.record(end, self._callback)

@@ -8,6 +8,7 @@ from datetime import datetime
 from attrs import evolve
 
 from agent_core.domain.delivery import Delivery
+from agent_core.domain.errors import IllegalEvent
 from agent_core.domain.events import Event
 from agent_core.domain.job import Job, JobMessage, MessageType
 from agent_core.domain.lifecycle import advance
@@ -19,8 +20,8 @@ log = logging.getLogger(__name__)
 class RunRecord:
     """The job of a live run as it is stored, moved by events one after the other.
 
-    A caller that is cancelled while an event is being stored does not interrupt the storing: the job in memory and
-    the one in the store stay the same.
+    With the event that ends the run its record is closed. A caller that is cancelled while an event is being stored
+    does not interrupt the storing: the job in memory and the one in the store stay the same.
     """
 
     def __init__(self, job: Job, jobs: JobRepo, redact: Callable[[str], str]) -> None:
@@ -29,6 +30,7 @@ class RunRecord:
         self._redact = redact
         self._turn = asyncio.Lock()
         self._writes: set[asyncio.Task[Job]] = set()
+        self._is_over = False
 
     async def record(self, event: Event, callback: Callable[[Job], Delivery | None] = lambda _: None) -> Job:
         """Apply the event and store the job, with the callback made from it. Raises IllegalEvent, StaleJob."""
@@ -39,8 +41,11 @@ class RunRecord:
 
     async def _record(self, event: Event, callback: Callable[[Job], Delivery | None]) -> Job:
         async with self._turn:
+            if self._is_over:
+                raise IllegalEvent(f"The run of the job {self.job.id} is over: it is not the run's to change any more")
             job = self._without_secrets(advance(self.job, event))
             self.job = await self._jobs.save(job, callback(job))
+            self._is_over = not self.job.state.holds_a_slot
             return self.job
 
     def _without_secrets(self, job: Job) -> Job:
