@@ -37,14 +37,16 @@ TRACKED = "README.md"
 """A file that is there from the start, and that every job changes."""
 FAKES = Path(__file__).parents[2] / "fakes" / "bin"
 STAMP = f"""\
+born() {{ echo "$1@$(ps -o lstart= -p "$1" | tr -d ' ')"; }}  # a long campaign sees the same pid again
 here=${{0%/*}} && job=$here/stamps/$AGENT_JOB_ID
 if [ "$1" = start ]; then
   test -n "$3" && echo "$3" > "$job.branch"
   branch=$here/branches/$(cat "$job.branch")
   for earlier in $(tail -n 4 "$branch" 2>/dev/null); do
-    case $(ps -o stat= -p "$earlier") in ''|Z*) ;; *) echo "$earlier" >> "$job.overlap" ;; esac
+    case $(ps -o stat= -p "${{earlier%%@*}}") in ''|Z*) continue ;; esac
+    test "$earlier" = "$(born "${{earlier%%@*}}")" && echo "$earlier" >> "$job.overlap"
   done
-  echo "$2" >> "$branch"
+  born "$2" >> "$branch"
   case $branch in */{PREPARED[0]}-*) test -e {SET_UP} && test -e {WITHHELD} || pwd >> "$job.unready" ;; esac
 fi
 echo "$1 $2" >> "$job"
