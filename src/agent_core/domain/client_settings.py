@@ -1,7 +1,6 @@
 """A client's settings: how its jobs are worked on, prepared, delivered and queued. None means: as the server is set."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from enum import StrEnum
 
 from attrs import evolve, field, frozen
@@ -142,11 +141,6 @@ class ClientSettings:
     def masked(self) -> "ClientSettings":
         """Return the settings as they may be shown."""
         return evolve(self, agent=evolve(self.agent, env=dict.fromkeys(self.agent.env, MASK)))
-
-
-def seconds(timeout: int | None) -> timedelta | None:
-    """Return a limit of time as a duration."""
-    return None if timeout is None else timedelta(seconds=timeout)
 
 
 def _changed_env(before: Mapping[str, str], change: Mapping[str, str | None]) -> dict[str, str]:

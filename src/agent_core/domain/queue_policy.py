@@ -16,7 +16,7 @@ from attrs import frozen
 
 from agent_core.domain.fair_share import EXPECTED_RUN, Accounts
 from agent_core.domain.holds import Hold
-from agent_core.domain.job import JobKind
+from agent_core.domain.job import Job, JobKind
 
 
 @frozen(kw_only=True)
@@ -66,6 +66,11 @@ class Decision:
 
 _NO_LIMITS = Limits(max_concurrent=1)
 _NO_ACCOUNTS = Accounts()
+
+
+def is_held(job: QueueEntry | Job, hold: Hold | None) -> bool:
+    """Whether the hold, if one stands, keeps this job from starting."""
+    return hold is not None and hold.blocks(job.priority, needs_agent=job.kind.needs_agent)
 
 
 def next_jobs(
@@ -204,7 +209,7 @@ class _Contest:
     def _is_ready(self, entry: QueueEntry) -> bool:
         if self._now is not None and entry.not_before is not None and entry.not_before > self._now:
             return False
-        if self._hold is not None and self._hold.blocks(entry.priority, needs_agent=entry.kind.needs_agent):
+        if is_held(entry, self._hold):
             return False
         if entry.follow_up_of is not None and entry.follow_up_of in self._unfinished:
             return False

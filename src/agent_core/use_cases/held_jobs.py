@@ -7,7 +7,7 @@ from agent_core.domain.events import Held
 from agent_core.domain.holds import LIMITS, Hold
 from agent_core.domain.job import JobState
 from agent_core.domain.lifecycle import advance
-from agent_core.domain.queue_policy import QueueEntry
+from agent_core.domain.queue_policy import QueueEntry, is_held
 from agent_core.ports import Clock, JobRepo, NewId
 
 
@@ -35,7 +35,7 @@ class HeldJobs:
         told, now = False, self._clock()
         for job in await self._jobs.in_states({JobState.QUEUED}):
             is_told = job.held_until is not None and job.held_until > now
-            if job.options.notify_held and not is_told and hold.blocks(job.priority, needs_agent=job.kind.needs_agent):
+            if job.options.notify_held and not is_told and is_held(job, hold):
                 job = advance(job, Held(at=now, until=hold.until))
                 await self._jobs.save(job, held_callback(job, hold, self._new_delivery_id(), now))
                 told = True

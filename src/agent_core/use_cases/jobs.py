@@ -10,6 +10,7 @@ from agent_core.domain.client import ASSUMED_DEFAULT_BRANCH, Client
 from agent_core.domain.errors import InvalidValue, JobNotFinished, NothingKept, NoWork
 from agent_core.domain.job import FollowUp, Job, JobMessage, JobRequest, JobState
 from agent_core.domain.job_options import DeliveryMode
+from agent_core.domain.queue_policy import is_held
 from agent_core.domain.request_rules import UrlRule, check_follow_up, check_job_request
 from agent_core.domain.secrets import Secrets
 from agent_core.domain.successors import follow_up_to, publication_of, retry_of
@@ -124,7 +125,7 @@ class Jobs:
             job=job,
             client=await self._client_repo.get(job.client_id),
             chain=[other.id for other in await self._jobs.chain(job.chain_id)],
-            hold=hold if hold is not None and hold.blocks(job.priority, needs_agent=job.kind.needs_agent) else None,
+            hold=hold if is_held(job, hold) else None,
         )
 
     async def diff(self, job_id: str) -> str:
