@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 AGENT ?= rehearsal
 
-.PHONY: demo test check fix test-real test-chaos bench docs lock clean
+.PHONY: demo test check fix test-real test-chaos bench docs screenshots release-check lock clean
 
 demo: .venv/run.stamp
 	$(BIN)/agent-server demo --agent $(AGENT)
@@ -35,6 +35,12 @@ bench: .venv/dev.stamp
 
 docs: .venv/dev.stamp
 	$(BIN)/python -m docs.generate
+
+screenshots: .venv/dev.stamp
+	UPDATE_SCREENSHOTS=1 $(BIN)/python -m pytest tests/browser
+
+release-check: .venv/dev.stamp
+	$(BIN)/python -m pytest tests/release tests/integration/test_release.py
 
 lock: .venv/dev.stamp
 	$(BIN)/python -m pip install --quiet uv

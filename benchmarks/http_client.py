@@ -21,6 +21,7 @@ class HttpClient:
 
     def __init__(self, port: int, timeout: float = 600) -> None:
         self.port, self.timeout = port, timeout
+        self.headers = {"Authorization": f"Bearer {API_SECRET}"}
         self._socket: socket.socket | None = None
 
     def close(self) -> None:
@@ -33,7 +34,8 @@ class HttpClient:
 
     def request(self, method: str, path: str, body: object = None) -> Answer:
         """Raises OSError when the server cannot be reached or hangs up in the middle."""
-        head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {API_SECRET}\r\n"
+        lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", *(f"{k}: {v}" for k, v in self.headers.items()), ""]
+        head = "\r\n".join(lines)
         data = b""
         if body is not None:
             data = json.dumps(body).encode()

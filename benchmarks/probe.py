@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks.http_client import API_SECRET, HttpClient
@@ -47,9 +47,17 @@ class Probe(threading.Thread):
         return self.took
 
 
-def requests(run: Run, method: str, path: str, count: int, body: Callable[[int], Json] | None = None) -> list[int]:
+def requests(
+    run: Run,
+    method: str,
+    path: str,
+    count: int,
+    body: Callable[[int], Json] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> list[int]:
     """One request at a time; the nanoseconds of each. Stops early at the time limit, but not before five."""
     http = HttpClient(run.server.port)
+    http.headers |= headers or {}
     took: list[int] = []
     end = time.monotonic() + TIME_LIMIT_S
     while len(took) < count and (len(took) < 5 or time.monotonic() < end):

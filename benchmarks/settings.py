@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 USAGE = """\
-Without arguments: the table of the everyday figures, medians of five repetitions, six to eight minutes.
+Without arguments: the table of the everyday figures, medians of five repetitions, eight to ten minutes.
 
 figures for --only (a letter stands for its words):
   overhead      a  POST to agent started and agent ended to callback received, one job at a time
@@ -20,6 +20,8 @@ figures for --only (a letter stands for its words):
   memory        e  memory idle, per running job, and on the way to 10,000 jobs
   bigrepo       f  a repository of 20,000 files, beside git's own worktree add
   startup       g  command to the first /health
+  pages         i  the pages below /ui with 100,000 finished jobs in the database: server time, and bytes on the wire
+  streams       h  200 open event streams: memory for each, and POST to agent started with and without them
 """
 LETTERS = {
     "a": ("overhead", "throughput"),
@@ -29,9 +31,11 @@ LETTERS = {
     "e": ("memory",),
     "f": ("bigrepo",),
     "g": ("startup",),
+    "h": ("streams",),
+    "i": ("pages",),
 }
 FIGURES = tuple(word for words in LETTERS.values() for word in words)
-TABLE = ("overhead", "throughput", "reading", "startup")
+TABLE = ("overhead", "throughput", "reading", "startup", "streams", "pages")
 SIZES = {  # option: for the table, for --quick
     "reps": (5, 1),
     "alone": (100, 30),

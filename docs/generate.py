@@ -1,6 +1,7 @@
-"""Writes the parts of the documentation that are made from the code: `python -m docs.generate`.
+"""Writes what of the documentation is made from the code: `python -m docs.generate`.
 
-Such a part stands between the comments `<!-- begin: NAME -->` and `<!-- end: NAME -->` of a page.
+A part of a page stands between the comments `<!-- begin: NAME -->` and `<!-- end: NAME -->`; some files are made as a
+whole.
 """
 
 from collections import defaultdict
@@ -9,7 +10,10 @@ from pathlib import Path
 
 from agent_core.domain.job import FINAL_STATES, JobState
 from agent_core.domain.lifecycle import TRANSITIONS
+from agent_http.app import routes
+from agent_http.openapi import openapi_document, written
 from agent_http.settings import configuration_table
+from fakes.core import make_core
 
 
 def lifecycle_diagram() -> str:
@@ -26,10 +30,17 @@ def lifecycle_diagram() -> str:
     return "\n".join([*lines, "```", ""])
 
 
+def contract() -> str:
+    """Write the OpenAPI document of the REST API."""
+    return written(openapi_document(routes(make_core())))
+
+
 PARTS: Mapping[tuple[Path, str], Callable[[], str]] = {
     (Path(__file__).with_name("architecture.md"), "lifecycle"): lifecycle_diagram,
     (Path(__file__).with_name("configuration.md"), "settings"): configuration_table,
 }
+
+WHOLE: Mapping[Path, Callable[[], str]] = {Path(__file__).with_name("openapi.json"): contract}
 
 
 def split(page: str, name: str) -> tuple[str, str, str]:
@@ -43,10 +54,12 @@ def split(page: str, name: str) -> tuple[str, str, str]:
 
 
 def main() -> None:
-    """Bring every part up to date."""
+    """Bring every part and every file up to date."""
     for (path, name), make in PARTS.items():
         before, _, after = split(path.read_text(), name)
         path.write_text(before + make() + after)
+    for path, make in WHOLE.items():
+        path.write_text(make())
 
 
 if __name__ == "__main__":

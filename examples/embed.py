@@ -14,6 +14,7 @@ from agent_adapters.rehearsal import REHEARSAL_COMMAND, LocalPRHost
 from agent_adapters.sqlite import (
     Database,
     SqliteClientRepo,
+    SqliteFeed,
     SqliteHoldRepo,
     SqliteJobRepo,
     SqliteLedger,
@@ -46,6 +47,7 @@ async def run_a_job(folder: Path, remote: str) -> None:
             outbox=SqliteOutbox(db),
             holds=SqliteHoldRepo(db),
             ledger=SqliteLedger(db),
+            feed=SqliteFeed(db),
             repos=repos,
             reader=GitWorkReader(repos.clones),
             agent=ClaudeCodeAgent(os.environ, command=REHEARSAL_COMMAND),

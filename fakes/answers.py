@@ -6,7 +6,7 @@ from attrs import define, field
 
 from agent_core.domain.answer import Answer
 from agent_core.ports import Answers
-from fakes.stores import FakeDatabase
+from fakes.database import FakeDatabase
 
 
 @define

@@ -17,6 +17,7 @@ from agent_core.ports import (
     AgentSaid,
     AgentSpawned,
     AgentTask,
+    AgentUsed,
     CodeAgent,
     Ending,
 )
@@ -78,7 +79,7 @@ def not_logged_in() -> AgentEnded:
 class Script:
     """One run: what is said and told of limits, which files are written (None deletes), and how it ends."""
 
-    says: Sequence[str | AgentSaid | AgentLimits] = ("I will write the file.", "All done.")
+    says: Sequence[str | AgentSaid | AgentLimits | AgentUsed] = ("I will write the file.", "All done.")
     edits: Mapping[str, str | None] = field(factory=lambda: {"hello.txt": "hello\n"})
     ending: AgentEnded = field(factory=finished)
     spawns: bool = True

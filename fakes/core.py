@@ -6,6 +6,7 @@ from agent_core.app import AgentCore, utc_now
 from agent_core.ports import Clock
 from fakes.answers import FakeAnswers
 from fakes.code_agent import FakeCodeAgent
+from fakes.feed import FakeFeed
 from fakes.hold_repo import FakeHoldRepo
 from fakes.ledger import FakeLedger
 from fakes.notifier import FakeNotifier
@@ -32,6 +33,7 @@ def make_core(
         "clients": FakeClientRepo(db),
         "outbox": FakeOutbox(db),
         "holds": FakeHoldRepo(db),
+        "feed": FakeFeed(db),
         "ledger": FakeLedger(db),
         "reader": FakeWorkReader(repos),
         "workspace": FakeWorkspace(repos),

@@ -6,7 +6,7 @@ from attrs import define, field
 
 from agent_core.domain.holds import Hold, HoldKind
 from agent_core.ports import HoldRepo
-from fakes.stores import FakeDatabase
+from fakes.database import FakeDatabase
 
 
 @define

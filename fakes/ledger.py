@@ -6,10 +6,10 @@ from datetime import date
 from attrs import define, field
 
 from agent_core.domain.fair_share import Accounts
-from agent_core.domain.ledger import LedgerKey, Usage, UsageBy, UsageLine, plus
+from agent_core.domain.ledger import DayLine, LedgerKey, Usage, UsageBy, UsageLine, plus
 from agent_core.domain.limit_windows import LimitWindow
 from agent_core.ports import Ledger
-from fakes.stores import FakeDatabase
+from fakes.database import FakeDatabase
 
 
 @define
@@ -28,6 +28,19 @@ class FakeLedger(Ledger):
                 sums[name] = plus(sums.get(name, Usage()), usage)
         names = sorted(sums, key=lambda name: (name is not None, name or ""))
         return tuple(UsageLine(key=name, usage=sums[name]) for name in names)
+
+    async def costliest(self, by: UsageBy, since: date | None, until: date | None, limit: int) -> Sequence[UsageLine]:
+        lines = await self.usage(by, since, until)
+        return sorted(lines, key=lambda line: -line.usage.cost_usd)[:limit]
+
+    async def by_day(self, since: date, until: date) -> Sequence[DayLine]:
+        await self.db.turn()
+        sums: dict[tuple[date, str], Usage] = {}
+        for key, usage in self.db.ledger.items():
+            if since <= key.day <= until:
+                of = key.day, key.client_id
+                sums[of] = plus(sums.get(of, Usage()), usage)
+        return tuple(DayLine(day=day, client_id=client, usage=sums[day, client]) for day, client in sorted(sums))
 
     async def note(self, windows: Sequence[LimitWindow]) -> None:
         await self.db.turn()

@@ -1,9 +1,5 @@
-"""In-memory twins of the store's larger ports, all over one `FakeDatabase`.
+"""In-memory twins of the store's larger ports, all over one `FakeDatabase`."""
 
-The database is a plain value: a test that wants a restart makes new repos over the same one.
-"""
-
-import asyncio
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -14,11 +10,7 @@ from agent_core.domain.answer import Answer
 from agent_core.domain.client import Client
 from agent_core.domain.delivery import Delivery, DeliveryState
 from agent_core.domain.errors import ClientBusy, ClientExists, StaleJob, UnknownClient, UnknownJob
-from agent_core.domain.fair_share import Accounts
-from agent_core.domain.holds import Hold, HoldKind
 from agent_core.domain.job import RUNNING_STATES, Job, JobMessage, JobState
-from agent_core.domain.ledger import LedgerKey, Usage, entry, plus
-from agent_core.domain.limit_windows import LimitWindow
 from agent_core.domain.queue_policy import QueueEntry
 from agent_core.ports import (
     ClientRepo,
@@ -30,39 +22,10 @@ from agent_core.ports import (
     QueueSnapshot,
     Retention,
 )
+from fakes.database import FakeDatabase
+from fakes.job_filter import matches
 
-
-@define
-class FakeDatabase:
-    """Everything stored, open to look at. Dictionaries keep the order of arrival.
-
-    `failure`, once set, is raised by every call until it is taken away. `messages` keep their raw events here, although
-    `MessageLog.read` gives none back.
-    """
-
-    clients: dict[str, Client] = field(factory=dict)
-    jobs: dict[str, Job] = field(factory=dict)
-    messages: dict[str, list[JobMessage]] = field(factory=dict)
-    deliveries: dict[str, Delivery] = field(factory=dict)
-    holds: dict[HoldKind, Hold] = field(factory=dict)
-    answers: dict[str, Answer] = field(factory=dict)
-    ledger: dict[LedgerKey, Usage] = field(factory=dict)
-    windows: dict[str, LimitWindow] = field(factory=dict)
-    accounts: Accounts = field(factory=Accounts)
-    last_job_seq: int = 0
-    last_message_seq: int = 0
-    failure: Exception | None = None
-
-    async def turn(self) -> None:
-        """Give the loop one turn, as real input and output would; what follows happens at one stroke."""
-        await asyncio.sleep(0)
-        if self.failure is not None:
-            raise self.failure
-
-    def enter(self, job: Job) -> None:
-        """Add a finished job to the ledger."""
-        key, usage = entry(job)
-        self.ledger[key] = plus(self.ledger.get(key, Usage()), usage)
+__all__ = ["FakeClientRepo", "FakeDatabase", "FakeJobRepo", "FakeMessageLog", "FakeOutbox"]
 
 
 @define
@@ -79,6 +42,7 @@ class FakeJobRepo(JobRepo):
             raise UnknownClient(job.client_id)
         self.db.last_job_seq += 1
         self.db.jobs[job.id] = evolve(job, seq=self.db.last_job_seq)
+        self.db.note_change(None, job)
         if answer is not None:
             self.db.answers[answer.key] = answer
         return self.db.jobs[job.id]
@@ -96,19 +60,15 @@ class FakeJobRepo(JobRepo):
             raise StaleJob(job.id)
         if job.state.is_final and not stored.state.is_final:
             self.db.enter(job)
+        self.db.note_change(stored, job)
         self.db.jobs[job.id] = evolve(job, seq=stored.seq, revision=stored.revision + 1)
         if callback is not None:
-            self.db.deliveries[callback.id] = callback
+            self.db.deliveries.setdefault(callback.id, callback)
         return self.db.jobs[job.id]
 
     async def page(self, which: JobFilter, limit: int, offset: int) -> JobPage:
         await self.db.turn()
-        found = [
-            job
-            for job in reversed(self.db.jobs.values())
-            if (not which.statuses or job.status in which.statuses)
-            and (which.client_id is None or job.client_id == which.client_id)
-        ]
+        found = [job for job in reversed(self.db.jobs.values()) if matches(which, job)]
         return JobPage(jobs=tuple(found[offset : offset + limit]), total=len(found))
 
     async def in_states(self, states: Collection[JobState]) -> Sequence[Job]:
@@ -152,8 +112,8 @@ class FakeMessageLog(MessageLog, Retention):
         for message in messages:
             if not message.content and message.raw is None:
                 continue
-            self.db.last_message_seq += 1
-            log.append(evolve(message, seq=self.db.last_message_seq))
+            log.append(evolve(message, seq=self.db.next_place()))
+        self.db.ring()
 
     async def read(self, job_id: str, after: int = 0, limit: int | None = None) -> Sequence[JobMessage]:
         await self.db.turn()
@@ -221,6 +181,7 @@ class FakeClientRepo(ClientRepo):
         for job_id in [job.id for job in self.db.jobs.values() if job.client_id == client_id]:
             del self.db.jobs[job_id]
             self.db.messages.pop(job_id, None)
+        self.db.feed[:] = [entry for entry in self.db.feed if entry.job_id is None or entry.job_id in self.db.jobs]
         for delivery in list(self.db.deliveries.values()):
             if delivery.job_id not in self.db.jobs:
                 del self.db.deliveries[delivery.id]

@@ -44,12 +44,19 @@ def from_json(raw: Mapping[str, object], shape: type[T]) -> T:
 
 
 def from_query(pairs: Sequence[tuple[str, str]], shape: type[T]) -> T:
-    """Make the shape of a query string's parameters. Raises InvalidValue, which names every parameter at fault."""
-    raw: dict[str, str] = {}
+    """Make the shape of a query string's parameters; one of a list may be there several times.
+
+    Raises InvalidValue, which names every parameter at fault.
+    """
+    lists = {camel(field.name) for field in attrs.fields(shape) if is_sequence(field.type)}  # type: ignore[arg-type]
+    raw: dict[str, Any] = {}
     for name, text in pairs:
-        if name in raw:
+        if name in lists:
+            raw.setdefault(name, []).append(text)
+        elif name in raw:
             raise InvalidValue(name[:SHOWN_KEY], "is there twice")
-        raw[name] = text
+        else:
+            raw[name] = text
     return _structure(_QUERY, raw, shape)
 
 
@@ -289,4 +296,4 @@ _JSON = _converter(
         date: _day,
     }
 )
-_QUERY = _converter({str: _text, int: _query_number, bool: _query_flag, date: _day})
+_QUERY = _converter({str: _text, int: _query_number, bool: _query_flag, datetime: _time, date: _day})

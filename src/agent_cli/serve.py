@@ -4,14 +4,20 @@ import os
 
 import click
 
+from agent_cli.env_file import environment
+
 
 @click.command()
 def serve() -> int:
     """Serve the REST API and run jobs until SIGTERM or SIGINT.
 
-    All settings come from the environment: see docs/configuration.md. Exit codes: 0 stopped, 1 it could not start,
-    2 a setting is wrong, 3 the database is damaged.
+    Settings come from the environment, and below it from the env file $AGENT_HOME/env: see docs/configuration.md.
+    Exit codes: 0 stopped, 1 it could not start, 2 a setting is wrong, 3 the database is damaged.
+
+    \b
+    Example:
+      PORT=4000 agent-server serve
     """
     from agent_http.server import serve as run_server
 
-    return run_server(os.environ)
+    return run_server(environment(os.environ))

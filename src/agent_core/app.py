@@ -21,6 +21,7 @@ from agent_core.ports import (
     ClientRepo,
     Clock,
     CodeAgent,
+    Feed,
     HoldRepo,
     JobRepo,
     Ledger,
@@ -34,6 +35,7 @@ from agent_core.ports import (
     WorkReader,
     Workspace,
 )
+from agent_core.use_cases.bulk import Bulk
 from agent_core.use_cases.callbacks import Callbacks
 from agent_core.use_cases.clients import Clients
 from agent_core.use_cases.config import CoreConfig
@@ -43,6 +45,7 @@ from agent_core.use_cases.holds import FreeDisk, Holds
 from agent_core.use_cases.intake import Intake
 from agent_core.use_cases.janitor import Janitor
 from agent_core.use_cases.jobs import Jobs
+from agent_core.use_cases.live_feed import LiveFeed
 from agent_core.use_cases.repeats import Repeats
 from agent_core.use_cases.run_job import Run
 from agent_core.use_cases.run_ports import Reached, RunPorts
@@ -66,14 +69,16 @@ def random_id() -> str:
 class AgentCore:
     """Runs jobs between entering and leaving.
 
-    Give it the ports; `clients`, `jobs`, `callbacks`, `repeats`, `status` and `usage` are its use cases. Entering
-    takes up what an earlier server left and starts the queue. Leaving drains it: no new jobs, running ones may end
-    within `config.shutdown_timeout`, the rest is queued again. `secrets` knows the values that must not appear in any
-    message, error, pull request, diff or callback, and learns those of the clients' settings; things shaped like
-    tokens are replaced in any case. Work that adds either, or a file over `max_file_size` bytes, is not published. Of
-    `old_messages` is deleted what is older than `config.message_age`; without `answers` no request is remembered,
-    without `workspace` no client's setup and checks can be run. `reached` is called with the name of each step that
-    was taken; tests end the process there. The ports are opened and closed by whoever made them.
+    Give it the ports; `clients`, `jobs`, `bulk`, `live`, `callbacks`, `repeats`, `status` and `usage` are its use
+    cases.
+
+    Entering takes up what an earlier server left and starts the queue. Leaving drains it: no new jobs, running ones
+    may end within `config.shutdown_timeout`, the rest is queued again. `secrets` knows the values that must not appear
+    in any message, error, pull request, diff or callback, and learns those of the clients' settings; things shaped
+    like tokens are replaced in any case. Work that adds either, or a file over `max_file_size` bytes, is not
+    published. Of `feed` and `old_messages` is deleted what is older than `config.message_age`; without `answers` no
+    request is remembered, without `workspace` no client's setup and checks can be run. `reached` is called with the
+    name of each step that was taken; tests end the process there. The ports are opened and closed by whoever made them.
     """
 
     def __init__(
@@ -85,6 +90,7 @@ class AgentCore:
         outbox: Outbox,
         holds: HoldRepo,
         ledger: Ledger,
+        feed: Feed,
         repos: RepoStore,
         reader: WorkReader,
         agent: CodeAgent,
@@ -110,7 +116,7 @@ class AgentCore:
         self._new_id = new_id
         self._client_repo = clients
         self._secrets = secrets = secrets or Secrets()
-        self._holds = Holds(holds, ledger, agent, clock, free_disk, config.min_free_disk, config.limit_reserve)
+        self._holds = Holds(holds, ledger, feed, agent, clock, free_disk, config.min_free_disk, config.limit_reserve)
         self.clients = Clients(clients, jobs, repos, secrets, clock, new_id)
         self._steps = RunSteps(
             RunPorts(
@@ -142,7 +148,7 @@ class AgentCore:
             self._delivery_id,
             self._job_ended,
         )
-        kept = [(records, config.message_age) for records in old_messages] + [(answers, config.answer_age)]
+        kept = [(records, config.message_age) for records in (*old_messages, feed)] + [(answers, config.answer_age)]
         self._janitor = Janitor(
             jobs,
             repos,
@@ -169,6 +175,8 @@ class AgentCore:
             secrets,
             self._ended,
         )
+        self.bulk = Bulk(jobs, clients, self.jobs)
+        self.live = LiveFeed(feed, jobs, config.message_pause.total_seconds())
         self.status = Status(jobs, clients, self._holds, agent, ledger, self._dispatcher, clock, config.max_concurrent)
         self.usage = UsageReport(ledger, clients, clock)
 
@@ -184,6 +192,7 @@ class AgentCore:
         await self._dispatcher.drain(self._config.shutdown_timeout)
         await self._janitor.stop()
         await self._courier.stop()
+        await self.live.stop()
         if self._bells:
             await asyncio.wait(self._bells)
 
@@ -204,7 +213,9 @@ class AgentCore:
         check_line("reason", reason, MAX_NAME)
         if until is not None and until <= self._clock():
             raise InvalidValue("until", "must be a time to come")
-        return await self._holds.place(HoldKind.PAUSED, reason, until)
+        hold = await self._holds.place(HoldKind.PAUSED, reason, until)
+        self._dispatcher.wake()
+        return hold
 
     async def resume(self) -> None:
         """Lift every hold, whoever placed it, and start jobs."""

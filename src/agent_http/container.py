@@ -12,6 +12,7 @@ from shutil import disk_usage, rmtree
 from typing import Any, ClassVar
 
 from dependency_injector import containers, providers
+from prometheus_client import CollectorRegistry
 
 from agent_adapters.claude import ClaudeCodeAgent
 from agent_adapters.command import CommandCodeAgent
@@ -25,6 +26,7 @@ from agent_adapters.sqlite import (
     Database,
     SqliteAnswers,
     SqliteClientRepo,
+    SqliteFeed,
     SqliteHoldRepo,
     SqliteJobRepo,
     SqliteLedger,
@@ -37,8 +39,15 @@ from agent_core.app import AgentCore
 from agent_core.domain.secrets import Secrets
 from agent_core.use_cases.config import CoreConfig
 from agent_http.app import make_app
+from agent_http.authority import Authority
 from agent_http.crash_point import crash_point
+from agent_http.docs_page import docs
+from agent_http.metrics import CountedNotifier, metrics
+from agent_http.page import make_page
+from agent_http.parts import below
 from agent_http.settings import Settings
+from agent_http.token_file import TokenFile
+from agent_http.wrong_tokens import WrongTokens
 
 log = logging.getLogger(__name__)
 
@@ -145,17 +154,25 @@ class Container(containers.DeclarativeContainer):
         allow_http=_set.callback_allow_http,
         own=address,
     )
+    registry = providers.Singleton(CollectorRegistry)
     notifier = providers.Singleton(
-        SignedWebhook,
+        CountedNotifier,
         providers.Singleton(
-            Signer,
-            _set.webhook_secret,
-            _set.webhook_secret_old,
-            providers.Factory(SignatureFormat, _set.webhook_signature_format),
+            SignedWebhook,
+            providers.Singleton(
+                Signer,
+                _set.webhook_secret,
+                _set.webhook_secret_old,
+                providers.Factory(SignatureFormat, _set.webhook_signature_format),
+            ),
+            callback_policy,
         ),
-        callback_policy,
+        registry,
     )
     message_log = providers.Singleton(SqliteMessageLog, database, _set.message_bytes)
+    free_disk = providers.Singleton(
+        partial, free_bytes, providers.List(_set.worktrees_dir, _set.repos_dir, _set.db.parent)
+    )
     core = providers.Singleton(
         AgentCore,
         jobs=providers.Singleton(SqliteJobRepo, database),
@@ -166,6 +183,7 @@ class Container(containers.DeclarativeContainer):
         answers=providers.Singleton(SqliteAnswers, database),
         old_messages=providers.List(message_log, providers.Singleton(OldJobLogs, _set.job_logs_dir)),
         ledger=providers.Singleton(SqliteLedger, database),
+        feed=providers.Singleton(SqliteFeed, database),
         repos=repos,
         reader=providers.Singleton(GitWorkReader, repos.provided.clones),
         workspace=workspace,
@@ -181,17 +199,26 @@ class Container(containers.DeclarativeContainer):
             shutdown_timeout=_set.shutdown_timeout,
             message_age=_set.message_age,
         ),
-        free_disk=providers.Singleton(
-            partial, free_bytes, providers.List(_set.worktrees_dir, _set.repos_dir, _set.db.parent)
-        ),
+        free_disk=free_disk,
         secrets=secrets,
         max_file_size=_set.max_file_size,
         url_problem=providers.Singleton(partial, callback_url_problem, policy=callback_policy),
         reached=providers.Singleton(crash_point, environ),
     )
+    authority = providers.Singleton(Authority, _set.api_secret, providers.Singleton(TokenFile, _set.tokens_file))
+    wrong_tokens = providers.Singleton(WrongTokens)
+    page = providers.Singleton(
+        make_page, core, authority, _set.api_secret, free_disk=free_disk, wrong_tokens=wrong_tokens
+    )
     app = providers.Singleton(
         make_app,
         core,
-        _set.api_secret,
+        authority,
+        parts=providers.List(
+            providers.Singleton(metrics, core, registry),
+            providers.Singleton(docs, core),
+            providers.Singleton(below, "/ui", page),
+        ),
+        wrong_tokens=wrong_tokens,
         resources=providers.List(database, providers.Singleton(without_leftovers, name, _set.scratch_dir)),
     )

@@ -7,6 +7,7 @@ from agent_adapters.processes import never_passed
 from agent_http.settings import SHORT_SECRET, Settings
 
 _OTHERS_SECRETS = (
+    "AGENT_TOKEN",
     "ANTHROPIC_API_KEY",
     "ANTHROPIC_AUTH_TOKEN",
     "CLAUDE_CODE_OAUTH_TOKEN",

@@ -35,6 +35,8 @@ def encode(shape: object) -> bytes:
 
 
 JSON = Form("application/json", encode)
+EVENTS = Form("text/event-stream", encode)
+"""Of a stream: what is in it, it writes itself."""
 
 
 def _patch(diff: JobDiff) -> bytes:

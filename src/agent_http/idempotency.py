@@ -8,6 +8,8 @@ from aiohttp import web
 from attrs import frozen
 
 from agent_core.domain.errors import InvalidValue
+from agent_http.access import CALLER
+from agent_http.authority import ADMIN
 
 KEY = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
@@ -35,7 +37,10 @@ def unpacked(content: bytes) -> Reply:
 
 
 def key_of(request: web.Request) -> str | None:
-    """Return the request's key, or None. Raises InvalidValue for one that cannot be a key."""
+    """Return the request's key, or None. Raises InvalidValue for one that cannot be a key.
+
+    The key of a named token is its own: it stands after the name, by a line break that no key has.
+    """
     keys = request.headers.getall(KEY, [])
     if not keys:
         return None
@@ -44,7 +49,8 @@ def key_of(request: web.Request) -> str | None:
         raise InvalidValue(KEY, "is there twice")
     if not 1 <= len(key) <= MAX_KEY or not all(" " <= character <= "~" for character in key):
         raise InvalidValue(KEY, f"must be 1 to {MAX_KEY} characters of printable ASCII")
-    return key
+    caller = request.get(CALLER)
+    return key if caller is None or caller.name == ADMIN else f"{caller.name}\n{key}"
 
 
 def fingerprint(request: web.Request, body: bytes) -> str:

@@ -4,26 +4,24 @@ import logging
 import queue
 from collections.abc import Iterator
 from contextlib import contextmanager
-from copy import copy
 from io import TextIOWrapper
 from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
 from pathlib import Path
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
-from aiohttp.http_exceptions import HttpProcessingError
 
 from agent_core.domain.secrets import Secrets
+from agent_http.log_lines import LogLines
 from agent_http.request_ids import HEADER
 
 FILE = "server.log"
 MAX_BYTES = 10 * 1024 * 1024
 KEPT_FILES = 5
-_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 @contextmanager
-def logging_to(directory: Path, level: str, secrets: Secrets) -> Iterator[None]:
+def logging_to(directory: Path, level: str, secrets: Secrets, form: str = "console") -> Iterator[None]:
     """Log into `directory` and onto the terminal. A thread of its own writes: a slow disk does not stop the loop."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = _PrivateFile(
@@ -32,12 +30,13 @@ def logging_to(directory: Path, level: str, secrets: Secrets) -> Iterator[None]:
     targets: list[logging.Handler] = [logging.StreamHandler(), file]
     lines: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
     source = QueueHandler(lines)
-    source.setFormatter(_Discreet(secrets))
+    source.setFormatter(LogLines(form, secrets))
     listener = QueueListener(lines, *targets)
     root = logging.getLogger()
     before = root.level
     root.setLevel({"warn": "WARNING"}.get(level, level.upper()))
     root.addHandler(source)
+    logging.getLogger("aiosqlite").setLevel(logging.INFO)  # below that it tells every value that is stored
     listener.start()
     try:
         yield
@@ -57,34 +56,15 @@ class _PrivateFile(RotatingFileHandler):
         return super()._open()
 
 
-class _Discreet(logging.Formatter):
-    """Replaces secrets in the finished line, so that tracebacks are covered too.
-
-    Of a request that is no HTTP it tells that alone: its bytes may hold half an Authorization header.
-    """
-
-    def __init__(self, secrets: Secrets) -> None:
-        super().__init__(_FORMAT)
-        self._secrets = secrets
-
-    def format(self, record: logging.LogRecord) -> str:
-        error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, HttpProcessingError):
-            record = copy(record)
-            record.msg, record.args = "refused a request that is no HTTP: %s", (type(error).__name__,)
-            record.exc_info = record.exc_text = None
-        return self._secrets.redact(super().format(record))
-
-
 class AccessLog(AbstractAccessLogger):
     """One line a request: no query, no header, and the path as it was sent, so that it cannot break the line."""
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """Write the line."""
         path = request.rel_url.raw_path[:200]
-        request_id = response.headers.get(HEADER, "-")
-        where = (request.remote, request.method, path)
-        self.logger.info("%s %s %s %d %.0f ms %s", *where, response.status, time * 1000, request_id)
+        what = (request.remote, request.method, path, response.status, time * 1000)
+        about = {"request_id": response.headers.get(HEADER, "-")}
+        self.logger.info("%s %s %s %d %.0f ms", *what, extra=about)
 
     @property
     def enabled(self) -> bool:

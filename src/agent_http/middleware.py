@@ -1,15 +1,11 @@
-"""What stands around every route: who may come in, and how an error is told."""
+"""What stands around every route: how an error is told."""
 
-import hmac
 import logging
-import time
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
-from math import ceil
 
 from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler, Middleware
+from aiohttp.typedefs import Handler
 from msgspec import UNSET, UnsetType
 
 from agent_core.domain import errors
@@ -49,8 +45,8 @@ RETRY_AFTER_ANSWER = 2
 
 CODES = {
     HTTPStatus.UNAUTHORIZED: "unauthorized",
+    HTTPStatus.FORBIDDEN: "forbidden",
     HTTPStatus.NOT_FOUND: "not_found",
-    HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
     HTTPStatus.NOT_ACCEPTABLE: "not_acceptable",
     HTTPStatus.REQUEST_TIMEOUT: "body_too_slow",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body_too_large",
@@ -58,97 +54,54 @@ CODES = {
     HTTPStatus.TOO_MANY_REQUESTS: "too_many_requests",
 }
 
-FAILURES = 10
-WINDOW = 60.0
-
 
 @web.middleware
 async def tell_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer every error as JSON `{"error", "code"}`."""
+    """Answer every error as JSON `{"error", "code"}`; an application inside tells its own.
+
+    What fails in the middle of an answer breaks the connection: it cannot be told any more.
+    """
+    if len(request.match_info.apps) > 1:
+        return await handler(request)
     try:
         return await handler(request)
-    except web.HTTPException as refusal:
-        return _refused(request, refusal)
-    except errors.AgentServerError as error:
-        of_kind = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), None)
-        status = STATUS_OF_CODE.get(error.code, of_kind)
-        if status is None:
-            return _our_fault(request, error)
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            log.warning("%s %s: %s", request.method, request.rel_url.raw_path, error)
-        sentence = str(error)
-        if status == HTTPStatus.SERVICE_UNAVAILABLE and isinstance(error, errors.WorldError):
-            sentence = "The server cannot store or read just now: send this again later"  # its own words name paths
-        headers: dict[str, str] = {hdrs.RETRY_AFTER: str(RETRY_AFTER)} if status in LATER else {}
-        if isinstance(error, errors.KeyInProgress):
-            headers[hdrs.RETRY_AFTER] = str(RETRY_AFTER_ANSWER)
-        existing_id = error.existing_id if isinstance(error, errors.ClientExists) else UNSET
-        return _problem(status, sentence, error.code, headers, existing_id)
     except Exception as error:
-        return _our_fault(request, error)
+        if request.writer.output_size:
+            log.exception("%s %s broke off, request %s", *_where(request))
+            raise ConnectionAbortedError from error
+        return _told(request, error)
 
 
-def authenticated(secret: str, clock: Callable[[], float] = time.monotonic) -> Middleware:
-    """Make the middleware that lets in only who brings the bearer token, before anything else is told of a path.
-
-    Ten wrong tokens of one peer within a minute: it is refused for the rest of that minute, though never with the
-    right token.
-    """
-    expected = secret.encode()
-    failures = _Failures(clock)
-
-    @web.middleware
-    async def let_in(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if hmac.compare_digest(_token(request), expected):
-            return await handler(request)
-        if hdrs.AUTHORIZATION in request.headers:
-            wait = failures.count(request.remote or "")
-            if wait is not None:
-                text = "Too many wrong tokens from this address: try again later"
-                raise web.HTTPTooManyRequests(text=text, headers={hdrs.RETRY_AFTER: str(ceil(wait))})
-        raise web.HTTPUnauthorized(
-            text="Send the header Authorization: Bearer <AGENT_API_SECRET>", headers={hdrs.WWW_AUTHENTICATE: "Bearer"}
-        )
-
-    return let_in
+def _told(request: web.Request, error: Exception) -> web.Response:
+    match error:
+        case web.HTTPMethodNotAllowed():
+            return _not_allowed(request, error)
+        case web.HTTPException():
+            return _refused(error)
+        case errors.AgentServerError():
+            return _failed(request, error)
+        case _:
+            return _our_fault(request, error)
 
 
-class _Failures:
-    """Wrong tokens of the last minute, by peer."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._times: dict[str, deque[float]] = {}
-
-    def count(self, peer: str) -> float | None:
-        """Count one more and return how long the peer must wait, where it had too many already."""
-        now = self._clock()
-        for other in [name for name, times in self._times.items() if times[-1] <= now - WINDOW]:
-            del self._times[other]
-        times = self._times.setdefault(peer, deque(maxlen=FAILURES))
-        if len(times) == FAILURES and times[0] > now - WINDOW:
-            return times[0] + WINDOW - now
-        times.append(now)
-        return None
+def _not_allowed(request: web.Request, refusal: web.HTTPMethodNotAllowed) -> web.Response:
+    """Say what is allowed: to OPTIONS it is the answer."""
+    allowed = sorted({*refusal.allowed_methods, hdrs.METH_OPTIONS})
+    headers: dict[str, str] = {hdrs.ALLOW: ",".join(allowed)}
+    if request.method == hdrs.METH_OPTIONS:
+        return web.Response(status=HTTPStatus.NO_CONTENT, headers=headers)
+    sentence = f"{refusal.method[:32]} is not allowed here, only {', '.join(allowed)}"
+    return _problem(HTTPStatus.METHOD_NOT_ALLOWED, sentence, "method_not_allowed", headers)
 
 
-def _token(request: web.Request) -> bytes:
-    """Return the token as the bytes that were sent; empty where there is not exactly one."""
-    values = request.headers.getall(hdrs.AUTHORIZATION, [])
-    scheme, _, token = values[0].partition(" ") if len(values) == 1 else ("", "", "")
-    return token.encode("utf-8", "surrogateescape") if scheme.lower() == "bearer" else b""
-
-
-def _refused(request: web.Request, refusal: web.HTTPException) -> web.Response:
+def _refused(refusal: web.HTTPException) -> web.Response:
     status = HTTPStatus(refusal.status)
     headers: dict[str, str] = {
         name: refusal.headers[name]
-        for name in (hdrs.ALLOW, hdrs.RETRY_AFTER, hdrs.WWW_AUTHENTICATE, hdrs.LOCATION)
+        for name in (hdrs.RETRY_AFTER, hdrs.WWW_AUTHENTICATE, hdrs.LOCATION)
         if name in refusal.headers
     }
-    if isinstance(refusal, web.HTTPMethodNotAllowed):
-        sentence = f"{refusal.method[:32]} is not allowed here, only {', '.join(sorted(refusal.allowed_methods))}"
-    elif isinstance(refusal, web.HTTPNotFound):
+    if isinstance(refusal, web.HTTPNotFound):
         sentence = "There is nothing at this path"
     else:
         sentence = refusal.text or status.phrase
@@ -158,12 +111,36 @@ def _refused(request: web.Request, refusal: web.HTTPException) -> web.Response:
     return response
 
 
+def _failed(request: web.Request, error: errors.AgentServerError) -> web.Response:
+    of_kind = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), None)
+    status = STATUS_OF_CODE.get(error.code, of_kind)
+    if status is None:
+        return _our_fault(request, error)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.warning("%s %s: %s", request.method, request.rel_url.raw_path, error)
+    headers: dict[str, str] = {hdrs.RETRY_AFTER: str(RETRY_AFTER)} if status in LATER else {}
+    if isinstance(error, errors.KeyInProgress):
+        headers[hdrs.RETRY_AFTER] = str(RETRY_AFTER_ANSWER)
+    existing_id = error.existing_id if isinstance(error, errors.ClientExists) else UNSET
+    return _problem(status, sentence_of(error, status), error.code, headers, existing_id)
+
+
+def sentence_of(error: errors.AgentServerError, status: HTTPStatus) -> str:
+    """Say what is wrong in the error's own words, unless they name paths of ours."""
+    if status == HTTPStatus.SERVICE_UNAVAILABLE and isinstance(error, errors.WorldError):
+        return "The server cannot store or read just now: send this again later"
+    return str(error)
+
+
 def _our_fault(request: web.Request, error: Exception) -> web.Response:
-    where = (request.method, request.rel_url.raw_path, request.get(REQUEST_ID))
-    log.error("%s %s failed, request %s", *where, exc_info=error)
+    log.error("%s %s failed, request %s", *_where(request), exc_info=error)
     return _problem(
         HTTPStatus.INTERNAL_SERVER_ERROR, "The server failed: its log says why", errors.AgentServerError.code, {}
     )
+
+
+def _where(request: web.Request) -> tuple[str, str, str | None]:
+    return request.method, request.rel_url.raw_path, request.get(REQUEST_ID)
 
 
 def _problem(

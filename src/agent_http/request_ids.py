@@ -8,26 +8,50 @@ from secrets import token_hex
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
+from agent_core.use_cases.log_context import concerning
+from agent_http.forms import JSON, SAFE
+
 HEADER = "X-Request-Id"
 REQUEST_ID = web.RequestKey("request_id", str)
 PROBLEM = "application/problem+json"
+NAMED = ("job_id", "client_id")
+"""What a path may name."""
 _SHORT_WORD = re.compile(r"[A-Za-z0-9._:/-]{1,128}")
 
 
 @web.middleware
 async def identified(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Take the caller's X-Request-Id, or make one, and answer with it; write errors as RFC 9457 has it on request."""
-    given = request.headers.get(HEADER, "")
-    request[REQUEST_ID] = given if _SHORT_WORD.fullmatch(given) else token_hex(8)
-    response = await handler(request)
-    response.headers[HEADER] = request[REQUEST_ID]
+    """Take the caller's X-Request-Id, or make one; write errors as RFC 9457 has it on request.
+
+    Whatever is logged meanwhile tells the request, and the job or client that its path names.
+    """
+    request_id = _identify(request)
+    named = {name: value for name in NAMED if _SHORT_WORD.fullmatch(value := request.match_info.get(name, ""))}
+    with concerning(request_id=request_id, **named):
+        response = await handler(request)
     if response.status >= HTTPStatus.BAD_REQUEST and PROBLEM in request.headers.get(hdrs.ACCEPT, ""):
-        _write_problem(response, request[REQUEST_ID])
+        _write_problem(response, request_id)
     return response
+
+
+async def sign(request: web.Request, response: web.StreamResponse) -> None:
+    """Put the request's id on an answer that is about to begin, and what every answer has unless it says otherwise."""
+    response.headers[HEADER] = _identify(request)
+    for name, value in SAFE.items():
+        response.headers.setdefault(name, value)
+
+
+def _identify(request: web.Request) -> str:
+    if REQUEST_ID not in request:  # aiohttp refuses some requests by itself, before any middleware
+        given = request.headers.get(HEADER, "")
+        request[REQUEST_ID] = given if _SHORT_WORD.fullmatch(given) else token_hex(8)
+    return request[REQUEST_ID]
 
 
 def _write_problem(response: web.StreamResponse, request_id: str) -> None:
     """Add the members of a problem document to those that every error has."""
+    if response.content_type != JSON.media_type:
+        return
     if isinstance(response, web.Response) and isinstance(response.body, bytes):
         members = json.loads(response.body)
         problem = {

@@ -7,8 +7,9 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 from aiohttp import web
 
@@ -52,7 +53,7 @@ def serve(environ: Mapping[str, str]) -> int:
         _make_directories(settings)
         with (
             _bound(settings.host, settings.port) as listener,
-            logging_to(settings.logs_dir, settings.log_level, secrets),
+            logging_to(settings.logs_dir, settings.log_level, secrets, settings.log_format),
         ):
             asyncio.run(_run(settings, environ, secrets, listener))
     except DatabaseError as error:
@@ -78,7 +79,9 @@ async def _run(settings: Settings, environ: Mapping[str, str], secrets: Secrets,
         with _told(f"port {settings.port} of {settings.host} cannot be listened on"):
             await site.start()
         print(f"Listening on {site.name}", flush=True)
+        _tell_supervisor(environ, "READY=1")
         await stop.wait()
+        _tell_supervisor(environ, "STOPPING=1")
         await leave_core(app)
     finally:
         await runner.cleanup()
@@ -111,6 +114,14 @@ def clock_warnings(now: datetime) -> Sequence[str]:
     return [f"the system's clock says {now:%Y-%m-%d}: receivers refuse callbacks that were signed at a wrong time"]
 
 
+def _tell_supervisor(environ: Mapping[str, str], state: str) -> None:
+    """Tell systemd, or who speaks as it does; "@" begins the name of a socket that is no file."""
+    if name := environ.get("NOTIFY_SOCKET"):
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+            supervisor.settimeout(1)
+            supervisor.sendto(state.encode(), f"\0{name[1:]}" if name.startswith("@") else name)
+
+
 def _allow_open_files() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     allowed = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
@@ -133,14 +144,19 @@ def _bound(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _make_directories(settings: Settings) -> None:
-    for variable, directory in (
+def directories(settings: Settings) -> Sequence[tuple[str, Path]]:
+    """Return the directories that the server makes, each with its variable."""
+    return (
         ("AGENT_HOME", settings.home),
         ("AGENT_LOGS_DIR", settings.logs_dir),
         ("REPOS_DIR", settings.repos_dir),
         ("WORKTREES_DIR", settings.worktrees_dir),
         ("AGENT_CLIENT_FILES_DIR", settings.client_files_dir),
-    ):
+    )
+
+
+def _make_directories(settings: Settings) -> None:
+    for variable, directory in directories(settings):
         with _told(f"{variable}: the directory {directory} cannot be made"):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 

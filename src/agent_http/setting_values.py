@@ -2,9 +2,9 @@
 
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 
 from agent_adapters.webhook import Signer
@@ -143,3 +143,23 @@ def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
         return tuple(map(ip_network, words(text)))
     except ValueError:
         raise ValueError("must be networks like 192.168.7.0/24, separated by commas") from None
+
+
+def placed(text: str, environ: Mapping[str, str]) -> str:
+    """Put the directories in that a path may begin with: `~`, and $AGENT_HOME in a default."""
+    home = environ.get("AGENT_HOME") or "~/agent-server"
+    text = text.replace("$AGENT_HOME", home, 1) if text.startswith("$AGENT_HOME/") else text
+    if text == "~" or text.startswith("~/"):
+        try:
+            text = (environ.get("HOME") or str(Path.home())) + text[1:]
+        except RuntimeError:
+            raise ValueError("begins with ~/, and HOME is not set") from None
+    return text
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach what listens there."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -7,7 +7,7 @@ both in terms of its options and loaders, and a value that cannot be converted i
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Literal
 
@@ -94,6 +94,12 @@ class Settings:
     )
     log_level: str = _setting(
         "LOG_LEVEL", "info", "debug, info, warn or error", values.choice("debug", "info", "warn", "error")
+    )
+    log_format: str = _setting(
+        "AGENT_LOG_FORMAT",
+        "console",
+        "How a line of the log looks: `console` for people, `json` for programs",
+        values.choice("console", "json"),
     )
     code_agent: str = _setting(
         "AGENT_CODE_AGENT",
@@ -190,7 +196,7 @@ class Settings:
     @property
     def on_loopback(self) -> bool:
         """Whether only this machine can reach the server."""
-        return _is_loopback(self.host)
+        return values.is_loopback(self.host)
 
     @property
     def git_author(self) -> tuple[str, str]:
@@ -218,6 +224,11 @@ class Settings:
         return self.home / "tmp"
 
     @property
+    def tokens_file(self) -> Path:
+        """The named tokens."""
+        return self.home / "tokens.json"
+
+    @property
     def pulls_dir(self) -> Path:
         """The local pull requests."""
         return self.home / "pulls"
@@ -240,7 +251,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     if found.get("code_agent") == "command" and "command" in found and found["command"] is None:
         problems.append("AGENT_COMMAND: is not set, but AGENT_CODE_AGENT is command")
     secret, host = found.get("api_secret"), found.get("host")
-    if secret and host and len(secret) < SHORT_SECRET and not _is_loopback(host):
+    if secret and host and len(secret) < SHORT_SECRET and not values.is_loopback(host):
         problems.append(
             f"AGENT_API_SECRET: must have {SHORT_SECRET} characters or more while AGENT_HOST is not loopback"
         )
@@ -274,22 +285,6 @@ def _value(option: "attrs.Attribute[Any]", environ: Mapping[str, str]) -> Any:
     if text is None:
         raise ValueError(f"{variable}: is not set, but required")
     try:
-        return parse(_placed(text, environ) if parse is values.path else text)
+        return parse(values.placed(text, environ) if parse is values.path else text)
     except ValueError as error:
         raise ValueError(f"{variable}: {error}") from None
-
-
-def _placed(text: str, environ: Mapping[str, str]) -> str:
-    """Put the directories in that a path may begin with: `~`, and $AGENT_HOME in a default."""
-    home = environ.get("AGENT_HOME") or "~/agent-server"
-    text = text.replace("$AGENT_HOME", home, 1) if text.startswith("$AGENT_HOME/") else text
-    if text == "~" or text.startswith("~/"):
-        text = (environ.get("HOME") or str(Path.home())) + text[1:]
-    return text
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

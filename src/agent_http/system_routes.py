@@ -31,6 +31,7 @@ def system_routes(core: AgentCore) -> Sequence[Route]:
     """Make the routes over its use cases."""
 
     async def health() -> Health:
+        """Is all well?"""
         view = await core.status.health()
         return Health(
             status=_word(view),
@@ -41,6 +42,7 @@ def system_routes(core: AgentCore) -> Sequence[Route]:
         )
 
     async def queue() -> Queue:
+        """Show what runs and what waits."""
         view = await core.status.queue()
         running = [
             fill(RunningItem, run.job, client_name=run.client.name, running_for=duration_text(run.running_for))
@@ -50,14 +52,20 @@ def system_routes(core: AgentCore) -> Sequence[Route]:
         return Queue(running=running, queued=queued, max_concurrent=view.max_concurrent, hold=_hold(view.hold))
 
     async def pause(body: QueuePause = NO_REASON) -> Queue:
+        """Start no more jobs.
+
+        Running ones go on. Without `until` it stands until it is lifted, across restarts.
+        """
         await core.pause("Paused by hand" if body.reason is None else body.reason, body.until)
         return await queue()
 
     async def resume() -> Queue:
+        """Lift every hold."""
         await core.resume()
         return await queue()
 
     async def sync() -> Synced:
+        """Fetch every repository from its origin."""
         return Synced(synced=[fill(SyncedItem, repo) for repo in await core.clients.sync()])
 
     return [

@@ -25,6 +25,7 @@ def usage_routes(report: Report) -> Sequence[Route]:
     """Make the route over this use case."""
 
     async def usage(query: UsageQuery) -> UsageReport:
+        """Sum up what was used, by client, day, model or feature."""
         view = await report.summary(query.by, query.from_, query.to)
         names = view.names if view.by is UsageBy.CLIENT else None
         # In a thread: a line for each of a hundred thousand features takes a second.

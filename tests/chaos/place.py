@@ -33,6 +33,8 @@ SET_UP = "set-up/done"
 """What the prepared client's setup leaves, ignored by git."""
 BROKEN = "broken"
 """What a check finds: it says how often the agent has to repair it."""
+SLOTS = 3
+"""How many jobs run at once."""
 TRACKED = "README.md"
 """A file that is there from the start, and that every job changes."""
 FAKES = Path(__file__).parents[2] / "fakes" / "bin"
@@ -146,7 +148,7 @@ class ChaosPlace:
             "AGENT_API_SECRET": SECRET,
             "WEBHOOK_SECRET": WEBHOOK_SECRET,
             "PORT": "0",
-            "MAX_CONCURRENT_JOBS": "3",
+            "MAX_CONCURRENT_JOBS": str(SLOTS),
             "AGENT_SHUTDOWN_TIMEOUT": "0",
             "AGENT_MIN_FREE_DISK": "1MiB",
             "AGENT_GIT_REMOTE": str(self.root / "origins" / "{org}" / "{repo}.git"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from attrs import define
 
-from tests.chaos.place import BROKEN, PREPARED, REPOSITORIES, TRACKED, Row
+from tests.chaos.place import BROKEN, PREPARED, REPOSITORIES, SLOTS, TRACKED, Row
 
 BRANCHES = 6
 """So many branches of a repository take turns: most are continued many times."""
@@ -152,6 +152,8 @@ def tasks_of_round(number: int, jobs: int, point: str, kills: int, root: Path, d
         dice.choice({"work kept": [Kind.PATCH], "work not kept": spoilt}.get(point, [*spoilt, Kind.PATCH])),
     ]
     kinds += dice.choices([kind for kind in Kind if kind is not Kind.PUBLISHED], k=max(0, jobs - len(kinds)))
+    while kinds.count(Kind.LONG) >= SLOTS:  # in all slots at once they would wait for a kill that waits for the others
+        kinds[kinds.index(Kind.LONG)] = Kind.PLAIN
     dice.shuffle(kinds)
     branches = [f"agent/{n}" for n in dice.sample(range(BRANCHES), 3)]
     tasks: list[Task] = []

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime
 from enum import Enum, auto
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,7 +17,17 @@ from attrs import evolve
 
 from agent_core.domain.client_settings import AgentSettings
 from agent_core.domain.job import MessageType
-from agent_core.ports import AgentEnded, AgentEvent, AgentLimits, AgentSaid, AgentSpawned, AgentTask, CodeAgent, Ending
+from agent_core.ports import (
+    AgentEnded,
+    AgentEvent,
+    AgentLimits,
+    AgentSaid,
+    AgentSpawned,
+    AgentTask,
+    AgentUsed,
+    CodeAgent,
+    Ending,
+)
 
 
 class Course(Enum):
@@ -67,13 +78,20 @@ class AnyAgentContract(ABC):
     async def test_a_run_begins_with_its_process_and_ends_with_its_end(self, agent: CodeAgent, tmp_path: Path) -> None:
         job = str(uuid4())
         events = await played(agent, self.task(agent, Course.WRITES_A_FILE, job, tmp_path))
-        told = [type(event) for event in events if not isinstance(event, AgentSaid | AgentLimits)]
+        told = [type(event) for event in events if not isinstance(event, AgentSaid | AgentLimits | AgentUsed)]
         assert told == [AgentSpawned, AgentEnded]
         assert isinstance(events[0], AgentSpawned)
         assert events[0].pid > 0
         assert ending(events).ending is Ending.FINISHED
         assert ending(events).error is None
         assert self.alive(agent, job) == 0
+
+    async def test_what_is_used_grows_up_to_what_the_end_reports(self, agent: CodeAgent, tmp_path: Path) -> None:
+        events = await played(agent, self.task(agent, Course.WRITES_A_FILE, str(uuid4()), tmp_path))
+        report = ending(events).report
+        used = [(e.num_turns, e.input_tokens, e.output_tokens) for e in events if isinstance(e, AgentUsed)]
+        used.append((report.num_turns, report.input_tokens, report.output_tokens))
+        assert all(now <= later for one, other in pairwise(used) for now, later in zip(one, other, strict=True)), used
 
     async def test_what_the_agent_says_comes_in_its_order(self, agent: CodeAgent, tmp_path: Path) -> None:
         events = await played(agent, self.task(agent, Course.WRITES_A_FILE, str(uuid4()), tmp_path))

@@ -10,7 +10,7 @@ from attrs import evolve
 from agent_core.domain.errors import StaleJob
 from agent_core.domain.fair_share import Accounts
 from agent_core.domain.job import FINAL_STATES, Job, JobState
-from agent_core.domain.ledger import Usage, UsageBy, UsageLine
+from agent_core.domain.ledger import DayLine, Usage, UsageBy, UsageLine, plus
 from agent_core.domain.limit_windows import LimitWindow
 from tests.contracts.stores_samples import NOON, TEXTS, Stores, a_client, a_job, after, drop_client, ended
 
@@ -150,6 +150,40 @@ class LedgerContract:
         assert list(await stores.ledger.usage(UsageBy.CLIENT)) == [UsageLine(key="client-1", usage=USAGE)]
         await finished(stores, "job-1", **USED)
         assert await keys(stores, UsageBy.CLIENT) == [("client-1", 2)]
+
+    async def test_by_day_each_client_has_a_line_for_each_day_on_which_jobs_of_it_ended(self, stores: Stores) -> None:
+        seventh, eighth = date(2025, 1, 7), date(2025, 1, 8)
+        assert not await stores.ledger.by_day(date.min, date.max)
+        for n, (client_id, day) in enumerate([("b", 1), ("b", 0), ("a", 1), ("b", 1), ("a", 3)]):
+            await finished(stores, f"job-{n}", client_id, completed_at=after(86400 * day), model=f"m{n}", **USED)
+        lines = [
+            DayLine(day=seventh, client_id="b", usage=USAGE),
+            DayLine(day=eighth, client_id="a", usage=USAGE),
+            DayLine(day=eighth, client_id="b", usage=plus(USAGE, USAGE)),
+            DayLine(day=date(2025, 1, 10), client_id="a", usage=USAGE),
+        ]
+        assert list(await stores.ledger.by_day(date.min, date.max)) == lines
+        assert list(await stores.ledger.by_day(seventh, eighth)) == lines[:3]
+        assert list(await stores.ledger.by_day(eighth, eighth)) == lines[1:3]
+        assert not await stores.ledger.by_day(eighth, seventh)
+
+    async def test_the_costliest_come_first_and_of_equal_ones_the_first_by_key(self, stores: Stores) -> None:
+        costs = [("d", 0.5), ("c", 0.25), (None, 0.25), ("b", 0.5), ("a", None), ("c", 2.0)]
+        for n, (feature, cost) in enumerate(costs):
+            await finished(
+                stores, f"job-{n}", os_feature_id=feature, cost_usd=cost, completed_at=after(86400 * (n // 5))
+            )
+        seventh = date(2025, 1, 7)
+
+        async def keys(since: date | None, until: date | None, limit: int) -> list[str | None]:
+            return [line.key for line in await stores.ledger.costliest(UsageBy.FEATURE, since, until, limit)]
+
+        assert await keys(None, None, 9) == ["c", "b", "d", None, "a"]
+        assert await keys(None, None, 2) == ["c", "b"]
+        assert await keys(seventh, seventh, 9) == ["b", "d", None, "c", "a"]
+        assert await keys(None, None, 0) == []
+        [line] = await stores.ledger.costliest(UsageBy.CLIENT, None, None, 5)
+        assert line == (await stores.ledger.usage(UsageBy.CLIENT))[0]
 
     async def test_windows_come_back_by_name_with_every_field(self, stores: Stores) -> None:
         assert not await stores.ledger.windows()

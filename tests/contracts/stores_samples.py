@@ -10,7 +10,7 @@ from agent_core.domain.client import Client
 from agent_core.domain.delivery import Delivery
 from agent_core.domain.holds import Hold, HoldKind
 from agent_core.domain.job import FINAL_STATES, Job, JobMessage, JobState, MessageType
-from agent_core.ports import Answers, ClientRepo, HoldRepo, JobRepo, Ledger, MessageLog, Outbox, Retention
+from agent_core.ports import Answers, ClientRepo, Feed, HoldRepo, JobRepo, Ledger, MessageLog, Outbox, Retention
 
 NOON = datetime(2025, 1, 7, 12, 0, 0, 123000, tzinfo=UTC)
 TEXTS = [
@@ -37,6 +37,7 @@ class Stores:
     answers: Answers
     old_messages: Retention
     ledger: Ledger
+    feed: Feed
 
 
 async def drop_client(stores: Stores, client_id: str = "client-1") -> None:

@@ -12,6 +12,7 @@ from aiohttp import ClientSession, web
 from yarl import URL
 
 from agent_http.app import make_app
+from agent_http.authority import Authority
 from fakes.core import make_core
 from tests.integration import server_place
 from tests.integration.server_place import ServerPlace
@@ -44,7 +45,7 @@ def few_files() -> Iterator[None]:
 @asynccontextmanager
 async def served() -> AsyncIterator[tuple[str, int]]:
     """The application on a real socket, set as the server process sets it but for the length of its patience."""
-    app = make_app(make_core(), SECRET, body_patience=PATIENCE)
+    app = make_app(make_core(), Authority(SECRET), body_patience=PATIENCE)
     runner = web.AppRunner(app, keepalive_timeout=PATIENCE, lingering_time=PATIENCE, shutdown_timeout=1.0)
     await runner.setup()
     try:

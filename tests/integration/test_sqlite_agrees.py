@@ -13,95 +13,35 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from agent_adapters.sqlite import Database
-from agent_core.domain.delivery import Attempt, DeliveryState
 from agent_core.domain.errors import AgentServerError
 from agent_core.domain.fair_share import Accounts
 from agent_core.domain.holds import HoldKind
-from agent_core.domain.job import JobKind, JobMessage, JobState, JobStatus, MessageType
+from agent_core.domain.job import JobMessage, JobState
 from agent_core.domain.ledger import UsageBy
 from agent_core.domain.limit_windows import LimitWindow
-from agent_core.ports import JobFilter
-from fakes.stores import FakeDatabase
-from tests.contracts.stores_samples import Stores, a_callback, a_client, a_hold, a_job, after, an_answer
-from tests.integration.test_sqlite_records import client_settings, job_options
+from agent_core.ports import FeedFilter, JobFilter
+from fakes.database import FakeDatabase
+from tests.contracts.stores_samples import Stores, after
+from tests.integration.drawn_records import (
+    accounts,
+    answers,
+    callbacks,
+    changes,
+    client_ids,
+    clients,
+    feed_filters,
+    few,
+    filters,
+    holds,
+    job_ids,
+    jobs,
+    lines,
+    maybe_day,
+    times,
+    windows,
+)
 from tests.integration.test_sqlite_stores import stores_over as real_stores
 from tests.unit.test_fake_stores import stores_over as fake_stores
-
-DAY = 86400
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-times: st.SearchStrategy[datetime] = st.integers(-5000, 5000).map(lambda ms: after(ms / 1000))
-ends = times | st.integers(-1, 2).map(lambda days: after(days * DAY))
-maybe_time = st.none() | times
-client_ids = st.sampled_from(["client-1", "client-2", "client-3"])
-clients = st.builds(
-    a_client,
-    client_ids,
-    name=texts,
-    github_org=st.sampled_from(["Acme", "acme", "Other"]),
-    github_repo=st.sampled_from(["Site", "SITE", "app"]),
-    os_client_id=st.none() | st.sampled_from(["os-1", "OS-1"]),
-    directory=st.sampled_from(["Site", "site", "Acme--Site", "app", "Other--app"]),
-    default_branch_known=st.booleans(),
-    created_at=times,
-    settings=client_settings,
-)
-job_ids = st.sampled_from([f"job-{n}" for n in range(5)])
-maybe_job = st.none() | job_ids
-maybe_name = st.none() | st.sampled_from(["", "opus", "東京"])
-jobs = st.builds(
-    a_job,
-    job_ids,
-    client_ids,
-    prompt=texts,
-    priority=st.integers(-2, 2),
-    not_before=maybe_time,
-    first_job_id=maybe_job,
-    follow_up_of=maybe_job,
-    kind=st.sampled_from(JobKind),
-    options=job_options,
-    os_feature_id=maybe_name,
-)
-changes = st.fixed_dictionaries(
-    {"state": st.sampled_from(JobState), "completed_at": ends},
-    optional={
-        "title": st.none() | texts,
-        "error": st.none() | texts,
-        "pid": st.none() | st.integers(1, 2**31),
-        "cost_usd": st.none() | st.integers(0, 2**20).map(lambda n: n / 64),  # sums are the same in any order
-        "not_before": maybe_time,
-        "model": maybe_name,
-        "agent_ms": st.integers(0, 2**40),
-        "agent_started_at": maybe_time,
-        "worktree_path": maybe_name,
-    },
-)
-attempts = st.builds(Attempt, at=times, status=st.none() | st.integers(100, 599), error=st.none() | texts)
-callbacks = st.builds(
-    a_callback,
-    st.sampled_from([f"callback-{n}" for n in range(6)]),
-    body=st.binary(max_size=20),
-    next_at=times,
-    state=st.sampled_from(DeliveryState),
-    history=st.lists(attempts, max_size=3).map(tuple),
-)
-answers = st.none() | st.builds(
-    an_answer, st.sampled_from("kl"), content=st.binary(max_size=20), fingerprint=texts, created_at=times
-)
-lines = st.builds(JobMessage, type=st.sampled_from(MessageType), content=texts, created_at=times)
-filters = st.builds(JobFilter, statuses=st.frozensets(st.sampled_from(JobStatus)), client_id=st.none() | client_ids)
-holds = st.builds(a_hold, st.sampled_from(HoldKind), reason=texts, since=times, until=maybe_time)
-windows = st.builds(
-    LimitWindow,
-    name=st.sampled_from(["five_hour", "seven_day", ""]),
-    used=st.floats(0, 2),
-    resets_at=maybe_time,
-    as_of=times,
-)
-accounts = st.builds(
-    Accounts, clock=st.floats(0, 1e9), times=st.dictionaries(client_ids, st.floats(0, 1e300), max_size=3)
-)
-maybe_day = st.none() | st.dates(after(-DAY).date(), after(2 * DAY).date())
-few = st.integers(0, 4)
 
 
 async def outcome(call: Awaitable[Any]) -> object:
@@ -239,6 +179,23 @@ class StoresAgree(RuleBasedStateMachine):
             return forgotten
 
         self.agree(forget)
+
+    @rule(hold=st.none() | holds, at=times)
+    def note_hold(self, hold: Any, at: datetime) -> None:
+        self.agree(lambda stores: stores.feed.note_hold(hold, at))
+
+    @rule(which=feed_filters, place=st.integers(0, 30), limit=few)
+    def look_at_feed(self, which: FeedFilter, place: int, limit: int) -> None:
+        self.agree(
+            lambda stores: stores.feed.read(which, place, limit),
+            lambda stores: stores.feed.read(which, 0, 999),
+            lambda stores: stores.feed.read(FeedFilter(), 0, 999),
+            lambda stores: stores.feed.last(),
+        )
+
+    @rule(before=times, at_most=few)
+    def forget_feed(self, before: datetime, at_most: int) -> None:
+        self.agree(lambda stores: stores.feed.forget(before, at_most))
 
     @rule(hold=holds)
     def put_hold(self, hold: Any) -> None:

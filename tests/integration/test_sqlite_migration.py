@@ -1,21 +1,31 @@
-"""A database of the second schema, with all kinds of jobs in it, brought to today's."""
+"""A database of an earlier schema, with all kinds of jobs in it, brought to today's."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
-from agent_adapters.sqlite import Database, SqliteClientRepo, SqliteJobRepo, SqliteLedger
+from agent_adapters.sqlite import (
+    Database,
+    DatabaseError,
+    SqliteClientRepo,
+    SqliteFeed,
+    SqliteJobRepo,
+    SqliteLedger,
+    SqliteMessageLog,
+)
 from agent_adapters.sqlite.connection import connect, fetch
 from agent_adapters.sqlite.documents import iso
 from agent_adapters.sqlite.migrations import migrate, steps
 from agent_core.domain.client_settings import ClientSettings
-from agent_core.domain.job import FINAL_STATES, Job, JobKind, JobState
+from agent_core.domain.feed import Said, StateChange
+from agent_core.domain.job import FINAL_STATES, Job, JobKind, JobState, Used
 from agent_core.domain.job_options import JobOptions
 from agent_core.domain.ledger import Usage, UsageBy, UsageLine, entry, total
-from agent_core.ports import JobFilter
-from tests.contracts.stores_samples import a_client, after
+from agent_core.ports import FeedFilter, JobFilter
+from tests.contracts.stores_samples import a_client, after, messages
 from tests.integration.sqlite_probe import query
 
 Row = dict[str, Any]
@@ -80,8 +90,8 @@ def insert(table: str, row: Row) -> tuple[str, Sequence[Any]]:
     return f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", [*row.values()]
 
 
-@pytest.fixture
-async def path(tmp_path: Path) -> Path:
+@pytest.fixture(params=[2, 3])
+async def path(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     path = tmp_path / "agent.db"
     connection = await connect(path)
     try:
@@ -89,6 +99,10 @@ async def path(tmp_path: Path) -> Path:
         await fetch(connection, *insert("clients", CLIENT))
         for row in (*OF_EVERY_STATE, *RETRIES, *USERS):
             await fetch(connection, *insert("jobs", row))
+        for n in (1, 2):
+            await fetch(connection, *insert("message_groups", {"first_seq": n, "last_seq": n, "job_seq": n}))
+            await fetch(connection, *insert("message_lines", {"seq": n, "type": 0, "at": n, "content": f"line {n}"}))
+        await migrate(connection, path, steps()[: request.param])
     finally:
         await connection.close()
     return path
@@ -101,7 +115,7 @@ async def migrated(path: Path) -> dict[str, Job]:
 
 async def test_every_row_is_kept_with_all_it_had(path: Path) -> None:
     asked = {}
-    for table in ("clients", "jobs", "job_counts"):
+    for table in ("clients", "jobs", "job_counts", "message_groups", "message_lines"):
         names = [name for (name,) in query(path, f"SELECT name FROM pragma_table_info('{table}')")]
         asked[table] = f"SELECT {', '.join(names)} FROM {table} ORDER BY 1, 2"
     rows = {table: query(path, sql) for table, sql in asked.items()}
@@ -116,6 +130,7 @@ async def test_old_jobs_and_clients_are_as_if_nothing_new_was_asked_of_them(path
     for job in (await migrated(path)).values():
         assert (job.worktree_name, job.kind, job.options) == (job.id, JobKind.TASK, JobOptions())
         assert (job.follow_up_of, job.check_rounds, job.held_until) == (None, 0, None)
+        assert (job.tags, job.run_turns, job.run_input_tokens, job.run_output_tokens) == ({}, 0, 0, 0)
     async with Database(path) as db:
         assert list(await SqliteClientRepo(db).all()) == [a_client(settings=ClientSettings())]
 
@@ -179,3 +194,43 @@ async def test_the_queue_is_as_it_was(path: Path) -> None:
         "of-cancelling",
         "fourth",
     ]
+
+
+async def test_old_jobs_are_found_by_their_words_and_their_age(path: Path) -> None:
+    async with Database(path) as db:
+        jobs = SqliteJobRepo(db)
+        for which, ids in [
+            (JobFilter(text="other feat"), ["other-feature"]),
+            (JobFilter(text="東京 used"), ["used-too", "used"]),
+            (JobFilter(created_after=after(0), os_feature_id="feature"), ["used-too", "used"]),
+            (JobFilter(created_after=after(0.001)), []),
+            (JobFilter(tags={"a": "b"}), []),
+        ]:
+            page = await jobs.page(which, 99, 0)
+            assert ([job.id for job in page.jobs], page.total) == (ids, len(ids))
+        assert (await jobs.page(JobFilter(text="東京"), 1, 0)).total == len(OF_EVERY_STATE) + len(RETRIES) + len(USERS)
+
+
+async def test_of_old_jobs_the_feed_tells_what_they_say_and_what_becomes_of_them_later(path: Path) -> None:
+    async with Database(path) as db:
+        jobs, feed = SqliteJobRepo(db), SqliteFeed(db)
+        entries = await feed.read(FeedFilter(), 0, 99)
+        assert [(entry.seq, type(entry.what)) for entry in entries] == [(1, Said), (2, Said)]
+        assert await feed.last() == 2
+        job = await jobs.get("of-working")
+        job = await jobs.save(evolve(job, state=JobState.PUBLISHING))
+        await SqliteMessageLog(db).append(job.id, messages("goes on"))
+        await jobs.save(evolve(job, run_turns=1))
+        entries = await feed.read(FeedFilter(job_id=job.id), 2, 99)
+        assert [entry.seq for entry in entries] == [3, 4, 5]
+        assert [type(entry.what) for entry in entries] == [StateChange, Said, Used]
+
+
+async def test_an_sqlite_without_what_a_step_needs_is_named_with_the_remedy(tmp_path: Path) -> None:
+    connection = await connect(tmp_path / "agent.db")
+    try:
+        with pytest.raises(DatabaseError, match="no such module: fts6: use a Python whose SQLite has it") as refused:
+            await migrate(connection, tmp_path / "agent.db", [(1, "CREATE VIRTUAL TABLE words USING fts6 (text);")])
+    finally:
+        await connection.close()
+    assert refused.value.code == "database_unusable"

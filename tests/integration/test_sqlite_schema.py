@@ -36,6 +36,8 @@ SPECIFIED_INDEXES = {
     "idx_job_messages_job_id",
 }
 
+WORDS = "job_texts WHERE job_texts MATCH 'do'"
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -96,13 +98,13 @@ async def test_messages_can_be_looked_at_as_specified(path: Path) -> None:
 async def test_a_deleted_client_leaves_no_row_behind(path: Path) -> None:
     async with Database(path) as db:
         await SqliteClientRepo(db).add(a_client())
-        job = await SqliteJobRepo(db).add(a_job())
+        job = await SqliteJobRepo(db).add(a_job(tags={"a": "1"}))
         await SqliteJobRepo(db).save(ended(job), a_callback())
         await SqliteMessageLog(db).append(job.id, messages("a", "b"))
-        tables = ("jobs", "job_counts", "message_groups", "message_lines", "outbox")
-        assert all(query(path, f"SELECT * FROM {table}") for table in tables)
+        tables = ("jobs", "job_counts", "job_tags", "message_groups", "message_lines", "outbox", "feed", WORDS)
+        assert all(query(path, f"SELECT 1 FROM {table}") for table in tables)
         await SqliteClientRepo(db).delete("client-1")
-        assert not any(query(path, f"SELECT * FROM {table}") for table in tables)
+        assert not any(query(path, f"SELECT 1 FROM {table}") for table in tables)
 
 
 async def test_the_status_column_follows_the_state(path: Path) -> None:

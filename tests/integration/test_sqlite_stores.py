@@ -9,6 +9,7 @@ from agent_adapters.sqlite import (
     Database,
     SqliteAnswers,
     SqliteClientRepo,
+    SqliteFeed,
     SqliteHoldRepo,
     SqliteJobRepo,
     SqliteLedger,
@@ -17,7 +18,10 @@ from agent_adapters.sqlite import (
 )
 from tests.contracts.stores_answers import AnswersContract
 from tests.contracts.stores_clients import ClientRepoContract
+from tests.contracts.stores_feed import FeedContract
+from tests.contracts.stores_feed_changes import FeedChangesContract
 from tests.contracts.stores_holds import HoldRepoContract
+from tests.contracts.stores_job_filters import JobFiltersContract
 from tests.contracts.stores_jobs import JobRepoContract
 from tests.contracts.stores_ledger import LedgerContract
 from tests.contracts.stores_messages import MessageLogContract
@@ -37,6 +41,7 @@ def stores_over(db: Database) -> Stores:
         SqliteAnswers(db),
         log,
         SqliteLedger(db),
+        SqliteFeed(db),
     )
 
 
@@ -69,3 +74,12 @@ class TestSqliteLedger(OnSqlite, LedgerContract): ...
 
 
 class TestSqliteOldMessages(OnSqlite, OldMessagesContract): ...
+
+
+class TestSqliteJobFilters(OnSqlite, JobFiltersContract): ...
+
+
+class TestSqliteFeed(OnSqlite, FeedContract): ...
+
+
+class TestSqliteFeedChanges(OnSqlite, FeedChangesContract): ...

@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import aiosqlite
 import pytest
@@ -54,6 +55,21 @@ async def test_a_write_that_fails_leaves_nothing_and_spoils_no_other(path: Path)
         outcomes = await asyncio.gather(*writes, return_exceptions=True)
         assert [type(outcome) for outcome in outcomes].count(LookupError) == 1
         assert await stored(db) == ["0", "1", "3", "4"]
+
+
+async def test_who_listens_no_more_is_forgotten_though_nothing_is_written(path: Path) -> None:
+    async with Database(path) as db:
+        left = [db.written() for _ in range(100)]
+        stays = db.written()
+        remembered = WeakSet(left)
+        for future in left:
+            future.cancel()
+        del left, future
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert len(remembered) == 0
+        await db.write(storing("news"))
+        await asyncio.wait_for(stays, 5)
 
 
 async def test_leaving_waits_for_all_that_was_handed_in(path: Path) -> None:
@@ -136,6 +152,21 @@ async def test_a_writer_that_is_cancelled_fails_what_waits(path: Path) -> None:
         with pytest.raises(DatabaseError):
             db.submit(storing("c"))
         assert not await stored(db)
+
+
+async def test_whoever_waits_for_a_write_is_not_left_waiting_by_one_that_fails_or_by_the_end(path: Path) -> None:
+    async def failing(connection: aiosqlite.Connection) -> None:
+        raise LookupError("no")
+
+    async with Database(path) as db:
+        written = db.written()
+        with pytest.raises(LookupError):
+            await db.write(failing)
+        await asyncio.wait_for(written, 5)
+        last = db.written()
+    await asyncio.wait_for(last, 5)
+    with pytest.raises(DatabaseError):
+        db.written()
 
 
 async def test_a_lock_held_by_another_program_is_told_and_got_over(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

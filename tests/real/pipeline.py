@@ -12,6 +12,7 @@ from agent_adapters.processes import child_environment
 from agent_adapters.sqlite import (
     Database,
     SqliteClientRepo,
+    SqliteFeed,
     SqliteHoldRepo,
     SqliteJobRepo,
     SqliteLedger,
@@ -107,6 +108,7 @@ class Pipeline:
             outbox=SqliteOutbox(database),
             holds=SqliteHoldRepo(database),
             ledger=SqliteLedger(database),
+            feed=SqliteFeed(database),
             repos=repos,
             reader=GitWorkReader(repos.clones),
             workspace=LocalWorkspace(folder / "files", child_environment(self._environ, ())),

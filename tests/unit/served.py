@@ -1,6 +1,6 @@
 """The application over fakes, and a client that asks it."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +10,13 @@ from attrs import define, field, frozen
 
 from agent_core.app import AgentCore
 from agent_core.use_cases.config import CoreConfig
+from agent_core.use_cases.repeats import Repeats
+from agent_http.access import add_route
 from agent_http.app import make_app
+from agent_http.authority import Authority
+from agent_http.parts import Part
+from agent_http.route import Route, handler
+from agent_http.token_file import TokenFile
 from fakes.code_agent import FakeCodeAgent
 from fakes.core import make_core
 from fakes.notifier import FakeNotifier
@@ -116,8 +122,16 @@ class Served:
         return job
 
 
+def routed(route: Route) -> Part:
+    """One more route than there are."""
+    repeats = Repeats(None, HandClock(), timedelta(hours=24))
+    return lambda app: add_route(app, route.method, route.path, handler(route, 15.0, repeats), route.scope)
+
+
 @asynccontextmanager
-async def serving(*, body_patience: float = 15.0, **overrides: Any) -> AsyncIterator[Served]:
+async def serving(
+    *, body_patience: float = 15.0, tokens: TokenFile | None = None, parts: Sequence[Part] = (), **overrides: Any
+) -> AsyncIterator[Served]:
     """Serve the application over fakes; `overrides` are arguments of `make_core`."""
     clock, db = HandClock(), overrides.pop("db", None) or FakeDatabase()
     repos = FakeRepoStore(clock)
@@ -125,6 +139,6 @@ async def serving(*, body_patience: float = 15.0, **overrides: Any) -> AsyncIter
     agent, prs, notifier = FakeCodeAgent(repos), FakePRHost(), FakeNotifier()
     ports = {"agent": agent, "prs": prs, "notifier": notifier, "config": CoreConfig(shutdown_timeout=timedelta())}
     core = make_core(db=db, repos=repos, clock=clock, **{**ports, **overrides})
-    app = make_app(core, SECRET, body_patience=body_patience)
+    app = make_app(core, Authority(SECRET, tokens), parts=parts, body_patience=body_patience)
     async with TestClient(TestServer(app)) as client:
         yield Served(core, client, db, repos, agent, prs, notifier, clock)

@@ -1,5 +1,6 @@
 """The command line: what it says and how it exits."""
 
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -7,6 +8,19 @@ import click
 import pytest
 
 from agent_cli.command_line import agent_server, run
+
+OPERATORS = ("serve", "init", "doctor", "service", "token", "backup", "completion")
+
+
+def below(command: click.Command, words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Every command line of it and of the commands in it."""
+    yield words
+    if isinstance(command, click.Group):
+        for name, member in command.commands.items():
+            yield from below(member, (*words, name))
+
+
+EVERY = [line for name in OPERATORS for line in below(agent_server.commands[name], (name,))]
 
 
 def test_version_names_the_installed_distribution(capsys: pytest.CaptureFixture[str]) -> None:
@@ -19,6 +33,58 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     assert "serve" in shown
     assert "demo" in shown
+
+
+@pytest.mark.parametrize("line", EVERY, ids=" ".join)
+def test_every_command_is_explained_with_an_example(line: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*line, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert f"agent-server {line[0]}" in shown.partition("Example")[2]
+    assert "\b" not in shown
+
+
+@pytest.mark.parametrize("line", [("doctor",), ("init",), ("token", "list"), ("service", "status")], ids=" ".join)
+def test_what_reads_can_write_json(line: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*line, "--help"]) == 0
+    assert "--json" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("shell", "word"), [("bash", "complete -o"), ("zsh", "#compdef"), ("fish", "complete --no-files")]
+)
+def test_a_shell_gets_its_script(shell: str, word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["completion", shell]) == 0
+    shown = capsys.readouterr().out
+    assert word in shown
+    assert "_AGENT_SERVER_COMPLETE" in shown
+
+
+def test_a_shell_that_asks_is_told_how_the_word_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {
+        "_AGENT_SERVER_COMPLETE": "bash_complete",
+        "COMP_WORDS": "agent-server doc",
+        "COMP_CWORD": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert run([]) == 0
+    assert capsys.readouterr().out == "plain,doctor\n"
+
+
+def test_no_color_is_respected_by_every_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @click.command()
+    def colourful() -> None:
+        click.secho("red", fg="red", color=click.get_current_context().color)
+        click.secho("red", fg="red")
+
+    monkeypatch.setitem(agent_server.commands, "colourful", colourful)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr("click.utils.should_strip_ansi", lambda _stream=None, color=None: color is False)
+    assert run(["colourful"]) == 0
+    assert capsys.readouterr().out == "red\nred\n"
 
 
 @pytest.mark.parametrize("arguments", [["fly"], ["demo", "--agent", "nobody"], ["serve", "extra"], ["--what"]])

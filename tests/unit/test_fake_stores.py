@@ -5,12 +5,17 @@ import asyncio
 import pytest
 
 from fakes.answers import FakeAnswers
+from fakes.database import FakeDatabase
+from fakes.feed import FakeFeed
 from fakes.hold_repo import FakeHoldRepo
 from fakes.ledger import FakeLedger
-from fakes.stores import FakeClientRepo, FakeDatabase, FakeJobRepo, FakeMessageLog, FakeOutbox
+from fakes.stores import FakeClientRepo, FakeJobRepo, FakeMessageLog, FakeOutbox
 from tests.contracts.stores_answers import AnswersContract
 from tests.contracts.stores_clients import ClientRepoContract
+from tests.contracts.stores_feed import FeedContract
+from tests.contracts.stores_feed_changes import FeedChangesContract
 from tests.contracts.stores_holds import HoldRepoContract
+from tests.contracts.stores_job_filters import JobFiltersContract
 from tests.contracts.stores_jobs import JobRepoContract
 from tests.contracts.stores_ledger import LedgerContract
 from tests.contracts.stores_messages import MessageLogContract
@@ -30,6 +35,7 @@ def stores_over(db: FakeDatabase) -> Stores:
         FakeAnswers(db),
         log,
         FakeLedger(db),
+        FakeFeed(db),
     )
 
 
@@ -61,6 +67,15 @@ class TestFakeLedger(OnFakes, LedgerContract): ...
 
 
 class TestFakeOldMessages(OnFakes, OldMessagesContract): ...
+
+
+class TestFakeJobFilters(OnFakes, JobFiltersContract): ...
+
+
+class TestFakeFeed(OnFakes, FeedContract): ...
+
+
+class TestFakeFeedChanges(OnFakes, FeedChangesContract): ...
 
 
 async def test_new_repos_over_the_same_database_see_the_same_data() -> None:

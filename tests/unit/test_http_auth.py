@@ -8,7 +8,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from multidict import CIMultiDict
 
-from agent_http.middleware import authenticated, tell_errors
+from agent_http.access import authenticated
+from agent_http.authority import Authority
+from agent_http.middleware import tell_errors
+from agent_http.wrong_tokens import WrongTokens
 from tests.unit.served import AUTH, SECRET, HandClock, Served, serving
 
 
@@ -36,7 +39,8 @@ WRONG = [
 
 @pytest.mark.parametrize("headers", WRONG)
 @pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/jobs"), ("GET", "/nowhere"), ("PUT", "/jobs"), ("POST", "/jobs")]
+    ("method", "path"),
+    [("GET", "/jobs"), ("GET", "/nowhere"), ("PUT", "/jobs"), ("POST", "/jobs"), ("OPTIONS", "/jobs")],
 )
 async def test_nothing_is_told_without_the_token(
     served: Served, method: str, path: str, headers: dict[str, str] | list[tuple[str, str]]
@@ -71,7 +75,8 @@ async def _here(_: web.Request) -> web.Response:
 
 async def test_the_eleventh_wrong_token_in_a_minute_is_told_to_wait_and_the_right_one_is_not() -> None:
     clock = HandClock()
-    app = web.Application(middlewares=[tell_errors, authenticated(SECRET, lambda: clock().timestamp())])
+    let_in = authenticated(Authority(SECRET), WrongTokens(lambda: clock().timestamp()))
+    app = web.Application(middlewares=[tell_errors, let_in])
     app.router.add_get("/", _here)
     wrong = {"Authorization": "Bearer wrong"}
     async with TestClient(TestServer(app)) as client:

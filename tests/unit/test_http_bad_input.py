@@ -337,11 +337,11 @@ async def test_an_unknown_path_is_not_found(served: Served, path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("PUT", "/jobs", "GET,HEAD,POST"),
-        ("DELETE", "/jobs/x", "GET,HEAD"),
-        ("GET", "/sync", "POST"),
-        ("POST", "/health", "GET,HEAD"),
-        ("PATCH", "/health", "GET,HEAD"),
+        ("PUT", "/jobs", "GET,HEAD,OPTIONS,POST"),
+        ("DELETE", "/jobs/x", "GET,HEAD,OPTIONS"),
+        ("GET", "/sync", "OPTIONS,POST"),
+        ("POST", "/health", "GET,HEAD,OPTIONS"),
+        ("PATCH", "/health", "GET,HEAD,OPTIONS"),
     ],
 )
 async def test_a_wrong_method_is_told_the_right_ones(served: Served, method: str, path: str, allowed: str) -> None:

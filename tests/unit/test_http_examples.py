@@ -123,6 +123,7 @@ async def test_list_jobs_answers_as_shown(served: Served) -> None:
                     "osFeatureId": FEATURE_ID,
                     "startedAt": "2025-01-07T12:00:00Z",
                     "createdAt": "2025-01-07T12:00:00Z",
+                    "tags": {},
                 }
             ],
             "total": 1,
@@ -215,6 +216,7 @@ async def test_get_job_answers_as_shown_and_more_at_the_end(served: Served) -> N
         "checkRounds": 0,
         "heldUntil": None,
         "heldReason": None,
+        "tags": {},
     }
 
 

@@ -19,7 +19,7 @@ from agent_http.route import Route
 from fakes.core import make_core
 from tests.unit.served import AUTH, NEW_CLIENT, NEW_JOB, Served, serving
 
-ROUTES: Sequence[Route] = routes(make_core())
+ROUTES: Sequence[Route] = [route for route in routes(make_core()) if not route.streams]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 BODIES = [route for route in ROUTES if route.body is not None]
 SECRET = "a-variables-secret-value"
@@ -203,6 +203,10 @@ async def answered(served: Served, method: str, path: str, body: bytes | None, g
         await served.core.resume()  # one of the routes pauses the queue
         assert response.status < 500 or response.status in (502, 503), (method, path, body, given, text)
         assert SECRET not in text
+        if response.status in (204, 304):
+            assert not text
+            assert response.content_type == "application/octet-stream"  # as aiohttp calls it when nothing is said
+            return response.status
         if method != "HEAD" and response.status != 417:  # an expectation is refused before any of our code runs
             if response.status < 400 and response.content_type in ("text/csv", "text/x-diff"):
                 return response.status

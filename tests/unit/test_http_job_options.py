@@ -51,7 +51,7 @@ async def test_a_job_shows_what_it_asks_for_at_its_end(served: Served) -> None:
     job = await served.new_job(**OPTIONS, priority=5, notBefore="2025-01-07T15:00:00+02:00")
     assert list(job) == ["id", "clientId", "status", "position", "branchName", "createdAt"]
     shown = await served.get(f"/jobs/{job['id']}")
-    assert list(shown.items())[-11:] == [
+    assert list(shown.items())[-12:] == [
         ("priority", 5),
         ("notBefore", "2025-01-07T13:00:00Z"),
         ("followUpOf", None),
@@ -63,10 +63,11 @@ async def test_a_job_shows_what_it_asks_for_at_its_end(served: Served) -> None:
         ("checkRounds", 0),
         ("heldUntil", None),
         ("heldReason", "Paused by hand"),
+        ("tags", {}),
     ]
     assert list(shown["options"]) == list(OPTIONS)
     [item] = (await served.get("/jobs"))["jobs"]
-    assert list(item)[-1] == "createdAt"
+    assert list(item)[-2:] == ["createdAt", "tags"]
 
 
 async def test_a_job_that_asks_for_nothing_has_the_defaults(served: Served) -> None:

@@ -1,7 +1,11 @@
 """The server's log."""
 
+import asyncio
+import json
 import logging
+import re
 import stat
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,7 @@ from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.test_utils import TestClient, TestServer
 
 from agent_core.domain.secrets import Secrets
+from agent_core.use_cases.log_context import concerning
 from agent_http.logs import FILE, AccessLog, logging_to
 
 SECRETS = ("the-api-secret", "the-webhook-secret")
@@ -77,3 +82,83 @@ async def test_the_access_log_has_neither_query_nor_headers(caplog: pytest.LogCa
     [line] = [record.getMessage() for record in caplog.records if record.name == "aiohttp.access"]
     assert "GET /a%0Ab 200" in line
     assert "in-" not in line
+
+
+def lines(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (path / FILE).read_text().splitlines()]
+
+
+def test_a_json_line_tells_when_who_what_and_what_it_is_about(tmp_path: Path) -> None:
+    with logging_to(tmp_path, "info", Secrets(), "json"):
+        with concerning(job_id="job-1", client_id="c1"):
+            logging.getLogger("agent.x").warning("ended %d process(es)", 2, extra={"hold": "paused"})
+        logging.getLogger("agent.x").info("alone")
+    about, alone = lines(tmp_path)
+    assert datetime.fromisoformat(str(about.pop("timestamp"))).tzinfo is not None
+    assert about == {
+        "event": "ended 2 process(es)",
+        "level": "warning",
+        "logger": "agent.x",
+        "job_id": "job-1",
+        "client_id": "c1",
+        "hold": "paused",
+    }
+    assert "job_id" not in alone
+
+
+def test_a_line_that_names_its_job_itself_knows_better(tmp_path: Path) -> None:
+    with logging_to(tmp_path, "info", Secrets(), "json"), concerning(job_id="job-1"):
+        logging.getLogger("x").info("other", extra={"job_id": "job-2"})
+    assert lines(tmp_path)[0]["job_id"] == "job-2"
+
+
+def test_a_json_line_of_a_failure_has_its_traceback_without_secrets(tmp_path: Path) -> None:
+    with logging_to(tmp_path, "info", Secrets(SECRETS), "json"):
+        try:
+            fail(ValueError(SECRETS[1]))
+        except ValueError:
+            logging.getLogger("x").exception("failed")
+    [line] = lines(tmp_path)
+    assert "ValueError: [redacted]" in str(line["exception"])
+    assert line["event"] == "failed"
+
+
+def test_a_thread_s_lines_are_about_what_its_task_is_about(tmp_path: Path) -> None:
+    async def in_a_thread() -> None:
+        with concerning(job_id="job-7"):
+            await asyncio.to_thread(logging.getLogger("x").info, "from the thread")
+
+    with logging_to(tmp_path, "info", Secrets(), "json"):
+        asyncio.run(in_a_thread())
+    assert [line["job_id"] for line in lines(tmp_path) if line["event"] == "from the thread"] == ["job-7"]
+
+
+def test_a_line_for_people_has_its_facts_behind_the_message(tmp_path: Path) -> None:
+    with logging_to(tmp_path, "info", Secrets()), concerning(job_id="job-1"):
+        logging.getLogger("agent.x").info("the agent ended")
+    [line] = (tmp_path / FILE).read_text().splitlines()
+    assert re.fullmatch(r"\S+Z \[info +\] the agent ended \[agent\.x\] job_id=job-1", line), line
+
+
+EVIL = "it said \x1b]0;owned\x07\x1b[2J\r\n2025-01-07T12:00:00Z [error] forged \x9b1m \u202e\u2028"
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_what_others_wrote_moves_no_cursor_and_forges_no_line(form: str, tmp_path: Path) -> None:
+    with logging_to(tmp_path, "info", Secrets(), form):
+        logging.getLogger("x").warning("git failed: %s", EVIL)
+        try:
+            fail(ValueError(EVIL))
+        except ValueError:
+            logging.getLogger("x").exception("failed")
+    text = (tmp_path / FILE).read_text()
+    assert not set("\x1b\x07\r\x9b\u202e\u2028") & set(text)
+    assert "\\u001b[2J" in text
+    begins = [line[:4] for line in text.split("\n") if line[:1].strip()]
+    assert len(begins) == 2
+
+
+def test_what_is_stored_is_not_logged_at_any_level(tmp_path: Path) -> None:
+    with logging_to(tmp_path, "debug", Secrets()):
+        logging.getLogger("aiosqlite").debug("executing %s", "INSERT ... 'a short one'")
+    assert (tmp_path / FILE).read_text() == ""

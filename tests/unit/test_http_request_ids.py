@@ -3,7 +3,11 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 
+from agent_core.use_cases.log_context import log_context
+from agent_http.request_ids import identified
 from tests.unit.served import AUTH, Served, serving
 
 
@@ -47,3 +51,29 @@ async def test_an_error_is_a_problem_document_to_who_asks_for_one(served: Served
 
 async def test_an_error_keeps_its_two_members_for_everybody_else(served: Served) -> None:
     assert set((await served.ask("GET", "/jobs/nobody")).json) == {"error", "code"}
+
+
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [
+        ("/jobs/job-7", {"job_id": "job-7"}),
+        ("/clients/c-1", {"client_id": "c-1"}),
+        ("/health", {}),
+        ("/jobs/two%20words", {}),
+    ],
+)
+async def test_what_is_logged_while_a_request_is_answered_tells_what_it_is_about(
+    path: str, more: dict[str, str]
+) -> None:
+    seen: list[dict[str, str]] = []
+
+    async def noting(request: web.Request) -> web.StreamResponse:
+        seen.append(dict(log_context()))
+        return web.Response()
+
+    app = web.Application(middlewares=[identified])
+    for known in ("/jobs/{job_id}", "/clients/{client_id}", "/health"):
+        app.router.add_get(known, noting)
+    async with TestClient(TestServer(app)) as client, client.get(path, headers={"X-Request-Id": "r-9"}):
+        pass
+    assert seen == [{"request_id": "r-9", **more}]

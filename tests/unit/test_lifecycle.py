@@ -21,6 +21,7 @@ EVENTS: list[Event] = [
     life.Claimed(at=LATER),
     life.WorktreeOpened(at=LATER, path="/w/job-1"),
     life.AgentStarted(at=LATER, pid=4711, session_id="s-1"),
+    life.AgentProgressed(at=LATER, num_turns=1, input_tokens=100, output_tokens=10),
     life.AgentFinished(at=LATER, report=AgentReport(exit_code=0, num_turns=2, cost_usd=0.5)),
     life.SetUp(at=LATER),
     life.ChecksFailed(at=LATER, output="3 failing"),
@@ -144,6 +145,58 @@ def test_what_the_agent_used_is_summed_over_the_runs_of_a_job() -> None:
     )
     assert (job.num_turns, job.input_tokens, job.output_tokens, job.duration_ms) == (6, 200, 20, 2000)
     assert job.cost_usd == pytest.approx(0.5)
+
+
+def progressed(turns: int, tokens_in: int, tokens_out: int) -> Event:
+    return life.AgentProgressed(at=NOW, num_turns=turns, input_tokens=tokens_in, output_tokens=tokens_out)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        [life.Interrupted(at=LATER, reason=life.InterruptReason.CRASH)],
+        [life.Interrupted(at=LATER, reason=life.InterruptReason.RESTART)],
+        [life.Failed(at=LATER, error="It broke", error_code="x")],
+        [life.CancelRequested(at=LATER), life.Cancelled(at=LATER)],
+        [life.AgentStarted(at=LATER, pid=2, session_id="s")],
+        [life.AgentFinished(at=LATER, report=AgentReport())],
+    ],
+    ids=lambda events: type(events[-1]).__name__ + str(getattr(events[-1], "reason", "")),
+)
+def test_what_a_run_was_heard_to_use_counts_when_nobody_reports_it(end: list[Event]) -> None:
+    earlier = a_job(state=JobState.WORKING, num_turns=1, input_tokens=50, output_tokens=5, cost_usd=0.5)
+    job = through(earlier, progressed(1, 100, 10), progressed(2, 300, 20))
+    assert (job.used.num_turns, job.used.input_tokens, job.used.output_tokens) == (3, 350, 25)
+    job = through(job, *end)
+    assert (job.num_turns, job.input_tokens, job.output_tokens, job.cost_usd) == (3, 350, 25, 0.5)
+    assert (job.run_turns, job.run_input_tokens, job.run_output_tokens) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("heard", [(1, 0, 0), (0, 100, 0), (0, 0, 10)])
+def test_every_kind_of_use_counts_by_itself(heard: tuple[int, int, int]) -> None:
+    crash = life.Interrupted(at=LATER, reason=life.InterruptReason.CRASH)
+    job = through(a_job(state=JobState.WORKING), progressed(*heard), crash)
+    assert (job.num_turns, job.input_tokens, job.output_tokens) == heard
+    assert (job.run_turns, job.run_input_tokens, job.run_output_tokens) == (0, 0, 0)
+
+
+def test_of_a_run_of_which_nothing_was_heard_it_is_not_known_what_it_used() -> None:
+    for reason in life.InterruptReason:
+        job = through(a_job(state=JobState.WORKING), life.Interrupted(at=LATER, reason=reason))
+        assert (job.num_turns, job.input_tokens, job.output_tokens, job.cost_usd) == (None,) * 4
+
+
+@pytest.mark.parametrize("limited", [True, False])
+def test_what_the_agent_reports_takes_the_place_of_what_was_heard(limited: bool) -> None:
+    report = AgentReport(num_turns=3, input_tokens=400, output_tokens=90, cost_usd=0.25)
+    end = (
+        life.Interrupted(at=LATER, reason=life.InterruptReason.USAGE_LIMIT, report=report)
+        if limited
+        else life.AgentFinished(at=LATER, report=report)
+    )
+    job = through(a_job(state=JobState.WORKING), progressed(2, 300, 20), end)
+    assert (job.num_turns, job.input_tokens, job.output_tokens) == (3, 400, 90)
+    assert (job.used.num_turns, job.used.input_tokens) == (3, 400)
 
 
 def test_a_job_that_dies_with_its_server_is_queued_again_and_fails_at_the_third_time() -> None:

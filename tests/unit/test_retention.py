@@ -5,6 +5,7 @@ from typing import Any
 
 from agent_core import CoreConfig
 from agent_core.domain.answer import Answer
+from agent_core.domain.feed import HoldChange
 from agent_core.ports import Retention
 from agent_core.use_cases.janitor import SLICE, Janitor
 from fakes.repo_store import FakeRepoStore
@@ -98,3 +99,24 @@ async def test_answers_are_forgotten_after_a_day() -> None:
             world.db.answers[key] = Answer(key=key, fingerprint="", content=b"", created_at=at)
         await restarted(world)
         await eventually(lambda: list(world.db.answers) == ["young"])
+
+
+async def test_what_happened_is_forgotten_as_messages_are() -> None:
+    async with World() as world:
+        old = await world.core.jobs.wait((await world.submit("old")).job.id)
+        world.clock.forward(timedelta(days=30, seconds=1))
+        young = await world.core.jobs.wait((await world.submit("young")).job.id)
+        await restarted(world)
+        await eventually(lambda: {entry.job_id for entry in world.db.feed} == {young.id})
+        assert world.stored(old.id) == old
+
+
+async def test_the_end_of_a_hold_is_told_though_its_beginning_is_forgotten() -> None:
+    async with World(CoreConfig(**AT_ONCE, message_age=timedelta(days=1))) as world:
+        await world.core.pause("A long holiday")
+        world.clock.forward(timedelta(days=2))
+        await restarted(world, message_age=timedelta(days=1))
+        last = world.db.last_message_seq
+        await world.core.resume()
+        await eventually(lambda: world.db.last_message_seq > last)
+        assert [entry.what for entry in world.db.feed if entry.seq > last] == [HoldChange(hold=None)]

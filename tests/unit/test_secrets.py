@@ -14,6 +14,7 @@ SHAPED = [
     "github_pat_" + "11ABCDEFG0" * 4,
     "sk-ant-oat01-" + "x_Y-9" * 10,
     "whsec_" + "MfKQ9r8GKYqrTwjU",
+    "agt_" + "a1B2_-x" * 6 + "z",
     "AKIA" + "ABCDEFGHIJKLMNOP",
     "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk=\n-----END OPENSSH PRIVATE KEY-----",
 ]

@@ -1,17 +1,25 @@
 """A store that fails for a while: no end of a run is lost, and what was lost of a log is said."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
 import pytest
 
 from agent_core import JobState, JobStatus
 from agent_core.domain.errors import JobFinished, WorldError
+from agent_core.domain.feed import HoldChange
+from agent_core.domain.holds import Hold, HoldKind
 from agent_core.domain.job import MessageType
 from agent_core.domain.secrets import Secrets
+from agent_core.ports import AgentUsed
+from agent_core.use_cases.holds import Holds
 from agent_core.use_cases.run_record import RunLog
-from fakes.code_agent import Script, failed
+from fakes.code_agent import FakeCodeAgent, Script, failed
+from fakes.feed import FakeFeed
+from fakes.hold_repo import FakeHoldRepo
+from fakes.ledger import FakeLedger
+from fakes.repo_store import FakeRepoStore
 from fakes.stores import FakeDatabase, FakeMessageLog
 from tests.unit.builders import NOW, SettableClock, a_job, eventually
 from tests.unit.world import World
@@ -122,6 +130,85 @@ async def test_an_end_that_was_stored_by_a_write_that_seemed_to_fail_is_not_trie
     with pytest.raises(JobFinished):
         await world.core.jobs.cancel(job_id)
     assert len(world.db.deliveries) == 1
+
+
+async def test_what_a_run_uses_may_be_stored_by_a_write_that_seems_to_fail(world: World) -> None:
+    used = AgentUsed(num_turns=1, input_tokens=700, output_tokens=7)
+    world.agent.default = Script(says=("I begin.", used, "All done."))
+    world.agent.hold()
+    job_id = (await world.submit()).job.id
+    await eventually(lambda: "I begin." in world.said(job_id))
+    world.unsure[JobState.WORKING] = FULL
+    world.agent.release()
+    await eventually(lambda: world.stored(job_id).state.is_final)
+    assert world.stored(job_id).state is JobState.COMPLETED
+    assert world.stored(job_id).input_tokens == 3000
+
+
+# ------------------------------------------------------------------------------------ holds
+class Unreadable(FakeHoldRepo):
+    """Holds that can be put and not read."""
+
+    async def all(self) -> Sequence[Hold]:
+        raise FULL
+
+
+def holds_over(repo: FakeHoldRepo) -> Holds:
+    clock = SettableClock(NOW)
+    agent = FakeCodeAgent(FakeRepoStore(clock))
+    return Holds(repo, FakeLedger(repo.db), FakeFeed(repo.db), agent, clock, lambda: 1, 0)
+
+
+async def test_a_hold_that_is_stored_is_placed_though_the_holds_cannot_be_read() -> None:
+    db = FakeDatabase()
+    hold = await holds_over(Unreadable(db)).place(HoldKind.USAGE_LIMIT, "Used up", NOW + timedelta(hours=5))
+    assert db.holds == {HoldKind.USAGE_LIMIT: hold}
+
+
+class Slow(FakeHoldRepo):
+    """Holds of which the first answer is old when it comes."""
+
+    gate: asyncio.Event | None
+
+    async def all(self) -> Sequence[Hold]:
+        found = await super().all()
+        gate, self.gate = self.gate, None
+        if gate is not None:
+            await gate.wait()
+        return found
+
+
+async def test_the_feed_is_told_of_a_hold_after_what_was_before_it() -> None:
+    repo = Slow(FakeDatabase())
+    repo.gate = gate = asyncio.Event()
+    holds = holds_over(repo)
+    review = asyncio.create_task(holds.review())
+    await turns(5)
+    placed = asyncio.create_task(holds.place(HoldKind.PAUSED, "Lunch"))
+    await turns(50)
+    gate.set()
+    await asyncio.gather(review, placed)
+    assert [entry.what for entry in repo.db.feed][-1] == HoldChange(hold=placed.result())
+
+
+async def test_jobs_run_though_the_feed_can_be_told_of_no_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: object) -> None:
+        raise FULL
+
+    monkeypatch.setattr(FakeFeed, "note_hold", refuse)
+    async with World() as world:
+        job_id = (await world.submit()).job.id
+        await eventually(lambda: world.stored(job_id).state is JobState.COMPLETED)
+
+
+async def test_the_feed_tells_the_hold_that_stands_longest_whichever_was_placed_last() -> None:
+    db = FakeDatabase()
+    holds = holds_over(FakeHoldRepo(db))
+    for kind, hours in ((HoldKind.USAGE_LIMIT, 1), (HoldKind.PAUSED, 3), (HoldKind.LOGIN_LOST, 2)):
+        await holds.place(kind, "Wait", NOW + timedelta(hours=hours))
+        await holds.review()
+    told = [entry.what.hold for entry in db.feed if isinstance(entry.what, HoldChange)]
+    assert [hold and hold.kind for hold in told] == [HoldKind.USAGE_LIMIT, HoldKind.PAUSED]
 
 
 # ------------------------------------------------------------------------------------ the log of a run

@@ -18,6 +18,7 @@ from agent_core.use_cases.holds import GIB
 from agent_core.use_cases.views import PlacedJob
 from fakes.answers import FakeAnswers
 from fakes.code_agent import FakeCodeAgent
+from fakes.feed import FakeFeed
 from fakes.hold_repo import FakeHoldRepo
 from fakes.ledger import FakeLedger
 from fakes.notifier import FakeNotifier
@@ -133,6 +134,7 @@ class World:
             ledger=survived(self.db.ledger),
             windows=survived(self.db.windows),
             accounts=self.db.accounts,
+            feed=list(self.db.feed),
             last_job_seq=self.db.last_job_seq,
             last_message_seq=self.db.last_message_seq,
         )
@@ -219,6 +221,7 @@ def make_core(world: World, clock: Clock, prefix: str) -> AgentCore:
         outbox=FakeOutbox(world.db),
         holds=FakeHoldRepo(world.db),
         ledger=ledger,
+        feed=FakeFeed(world.db),
         answers=FakeAnswers(world.db),
         old_messages=[FakeMessageLog(world.db)],
         repos=world.repos,

@@ -39,6 +39,7 @@ from agent_core.ports import (
     AgentSaid,
     AgentSpawned,
     AgentTask,
+    AgentUsed,
     CodeAgent,
     Ending,
 )
@@ -138,13 +139,15 @@ class ClaudeCodeAgent(CodeAgent):
             yield AgentSaid(type=MessageType.SYSTEM, content=f"{record.refusal.rstrip('.')}: {how}")
             resume = not resume
 
-    def _heard(self, record: RunRecord, output: Line) -> Iterator[AgentSaid | AgentLimits]:
+    def _heard(self, record: RunRecord, output: Line) -> Iterator[AgentSaid | AgentLimits | AgentUsed]:
         if output.stream is Stream.STDERR:
             yield from record.hear_complaint(output.text)
             return
         yield from record.hear(output.text)
         if windows := record.limits.take_news(self._now()):
             yield AgentLimits(windows=windows)
+        if used := record.usage.take_news():
+            yield used
 
     def _command(self, task: AgentTask, words: Sequence[str], prompt: str | None, scratch: Path) -> Command:
         environ = {"CLAUDE_CODE_TMPDIR": str(scratch), **self._environ}

@@ -4,6 +4,7 @@ from collections import deque
 
 from agent_adapters.claude.events import ERR, OUT, left_out, plain, said
 from agent_adapters.claude.limits import LimitsTold
+from agent_adapters.claude.usage import UsageTold
 from agent_adapters.claude.values import Event, mapping, number, parse, text
 from agent_adapters.processes import shortened
 from agent_core.domain.job import AgentReport
@@ -29,6 +30,7 @@ class RunRecord:
         self.limit: Event = {}
         """The last word on the usage limit."""
         self.limits = LimitsTold()
+        self.usage = UsageTold()
         self.failure = ""
         """The kind of the API's error, when the last answer was one."""
         self.refusal = ""
@@ -63,6 +65,7 @@ class RunRecord:
             case "assistant":
                 self.begun, self.resting = True, False
                 self.failure = text(event, "error")
+                self.usage.hear(event)
                 self._note_limit(mapping(event, "api_error_params", "rate_limit_info"))
             case "user":
                 self.resting = False

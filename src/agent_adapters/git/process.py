@@ -31,7 +31,7 @@ KEPT_VARIABLES = {
     "GIT_SSH_COMMAND",
     "GIT_SSH_VARIANT",
 }
-SECRETS = {"AGENT_API_SECRET", "WEBHOOK_SECRET", "WEBHOOK_SECRET_OLD"}
+SECRETS = {"AGENT_API_SECRET", "AGENT_TOKEN", "WEBHOOK_SECRET", "WEBHOOK_SECRET_OLD"}
 HARDENING = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
 """As `-c` these reach repositories nested in a worktree too, which a configuration file of ours would not."""
 PATIENCE = ("-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=30")

@@ -5,6 +5,7 @@ from agent_adapters.sqlite.backup import back_up
 from agent_adapters.sqlite.client_repo import SqliteClientRepo
 from agent_adapters.sqlite.database import Database
 from agent_adapters.sqlite.errors import DatabaseError
+from agent_adapters.sqlite.feed import SqliteFeed
 from agent_adapters.sqlite.hold_repo import SqliteHoldRepo
 from agent_adapters.sqlite.job_repo import SqliteJobRepo
 from agent_adapters.sqlite.ledger import SqliteLedger
@@ -16,6 +17,7 @@ __all__ = [
     "DatabaseError",
     "SqliteAnswers",
     "SqliteClientRepo",
+    "SqliteFeed",
     "SqliteHoldRepo",
     "SqliteJobRepo",
     "SqliteLedger",

@@ -7,6 +7,7 @@ import aiosqlite
 from agent_adapters.sqlite.answers import put_answer
 from agent_adapters.sqlite.connection import fetch
 from agent_adapters.sqlite.database import Database
+from agent_adapters.sqlite.job_texts import take_texts_of_client
 from agent_adapters.sqlite.records import Record, insert, update
 from agent_core.domain.answer import Answer
 from agent_core.domain.client import Client
@@ -97,6 +98,7 @@ class SqliteClientRepo(ClientRepo):
             [(active,)] = await fetch(connection, self._ACTIVE, (client_id,))
             if active:
                 raise ClientBusy(client_id, active)
+            await take_texts_of_client(connection, client_id)
             if not await fetch(connection, self._DELETE, (client_id,)):
                 raise UnknownClient(client_id)
 

@@ -80,6 +80,11 @@ class Database:
         self._check_open()
         return self._writer.submit(operation)
 
+    def written(self) -> "asyncio.Future[None]":
+        """Return what is done after the next write, as `Writer.written` says. Raises DatabaseError."""
+        self._check_open()
+        return self._writer.written()
+
     def _check_open(self) -> None:
         if self._opened is None:
             raise DatabaseError(f"The database {self.path} is not open: enter it first", code="database_closed")

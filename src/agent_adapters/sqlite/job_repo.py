@@ -3,7 +3,6 @@
 import json
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import aiosqlite
@@ -11,6 +10,8 @@ import aiosqlite
 from agent_adapters.sqlite.answers import put_answer
 from agent_adapters.sqlite.connection import fetch
 from agent_adapters.sqlite.database import Database
+from agent_adapters.sqlite.job_page import counted_page, find_page, is_counted, parameters
+from agent_adapters.sqlite.job_texts import TEXTS, put_texts, take_texts
 from agent_adapters.sqlite.ledger import enter
 from agent_adapters.sqlite.outbox import put
 from agent_adapters.sqlite.records import Record, insert, update
@@ -25,6 +26,7 @@ _JOBS = Record(Job)
 _ENTRIES = Record(QueueEntry)
 _WRITTEN = (*(name for name in _JOBS.columns if name != "seq"), "status")
 _KEPT = {"id", "revision"}
+_SEQ = _JOBS.columns.index("seq")
 _ACTIVE_STATES = RUNNING_STATES | {JobState.QUEUED}
 _ACTIVE = "state IN ('queued', 'preparing', 'working', 'publishing', 'cancelling')"
 """The condition of the index `jobs_active`, word for word: only then a query may use it."""
@@ -47,6 +49,7 @@ class SqliteJobRepo(JobRepo):
         async def add(connection: aiosqlite.Connection) -> Job:
             try:
                 [row] = await fetch(connection, self._ADD, _row(job))
+                await put_texts(connection, row[_SEQ], _row(job))
                 await put_answer(connection, answer)
             except sqlite3.IntegrityError as error:
                 if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
@@ -68,16 +71,21 @@ class SqliteJobRepo(JobRepo):
         f"WHERE id = :id AND revision = :revision RETURNING {', '.join(_JOBS.columns)}"
     )
 
-    _STATE = "SELECT state FROM jobs WHERE id = ?"
+    _BEFORE = f"SELECT seq, state, ({', '.join(TEXTS)}) IS NOT (:title, :prompt, :branch_name) FROM jobs WHERE id = :id"  # noqa: S608  names of our own
 
     async def save(self, job: Job, callback: Delivery | None = None) -> Job:
         async def save(connection: aiosqlite.Connection) -> Job:
-            before = await fetch(connection, self._STATE, (job.id,)) if job.state.is_final else []
-            rows = await fetch(connection, self._SAVE, _row(job))
+            row = _row(job)
+            before = await fetch(connection, self._BEFORE, row)
+            for seq, _, has_other_texts in before:
+                if has_other_texts:
+                    await take_texts(connection, seq)
+                    await put_texts(connection, seq, row)
+            rows = await fetch(connection, self._SAVE, row)
             if not rows:
                 raise StaleJob(job.id)
             saved = _JOBS.value(rows[0])
-            if any(not JobState(state).is_final for (state,) in before):
+            if saved.state.is_final and any(not JobState(state).is_final for _, state, _ in before):
                 await enter(connection, saved)
             if callback is not None:
                 await put(connection, callback)
@@ -86,9 +94,10 @@ class SqliteJobRepo(JobRepo):
         return await self._db.write(save)
 
     async def page(self, which: JobFilter, limit: int, offset: int) -> JobPage:
-        query = _page(len(which.statuses), which.client_id is not None)
-        wanted = {"client_id": which.client_id, "limit": limit, "offset": offset}
-        rows = await self._db.read(query, wanted | {f"status{n}": s for n, s in enumerate(which.statuses)})
+        if not is_counted(which):
+            return await find_page(self._db, which, limit, offset)
+        query = counted_page(len(which.statuses), which.client_id is not None)
+        rows = await self._db.read(query, parameters(which, limit, offset))
         counts = await self.counts(which.client_id)
         total = sum(n for state, n in counts.items() if not which.statuses or state.status in which.statuses)
         return JobPage(jobs=[_JOBS.value(row) for row in rows], total=total)
@@ -119,15 +128,3 @@ class SqliteJobRepo(JobRepo):
 
     async def chain(self, chain_id: str) -> Sequence[Job]:
         return [_JOBS.value(row) for row in await self._db.read(self._CHAIN, {"id": chain_id})]
-
-
-@cache
-def _page(statuses: int, by_client: bool) -> str:
-    """Write the query of a page: the jobs of each status come newest first from an index, so that none reads all."""
-    client = "client_id = :client_id" if by_client else "true"
-    criteria = [f"{client} AND status = :status{n}" for n in range(statuses)] or [client]
-    found, *others = (f"SELECT seq FROM jobs WHERE {it} ORDER BY seq DESC" for it in criteria)  # noqa: S608  no input
-    if others:
-        limited = (f"SELECT * FROM ({arm} LIMIT :offset + :limit)" for arm in (found, *others))  # noqa: S608  no input
-        found = f"{' UNION ALL '.join(limited)} ORDER BY seq DESC"
-    return _JOBS.select(f"FROM jobs WHERE seq IN ({found} LIMIT :limit OFFSET :offset) ORDER BY seq DESC")

@@ -10,7 +10,7 @@ from agent_adapters.sqlite.database import Database
 from agent_adapters.sqlite.records import Record, assignments, insert
 from agent_core.domain.fair_share import Accounts
 from agent_core.domain.job import Job
-from agent_core.domain.ledger import LedgerKey, Usage, UsageBy, UsageLine, entry
+from agent_core.domain.ledger import DayLine, LedgerKey, Usage, UsageBy, UsageLine, entry
 from agent_core.domain.limit_windows import LimitWindow
 from agent_core.ports import Ledger
 
@@ -32,9 +32,10 @@ async def enter(connection: aiosqlite.Connection, job: Job) -> None:
     await fetch(connection, _ENTER, _KEYS.row(key) | _SUMS.row(usage))
 
 
-def _usage(column: str) -> str:
+def _usage(columns: str, order: str = "") -> str:
     sums = ", ".join(f"sum({name})" for name in _SUMS.columns)
-    return f"SELECT {sums}, {column} FROM ledger WHERE day BETWEEN ? AND ? GROUP BY {column} ORDER BY {column}"  # noqa: S608  names of our own
+    found = f"SELECT {sums}, {columns} FROM ledger WHERE day BETWEEN ? AND ?"  # noqa: S608  names of our own
+    return f"{found} GROUP BY {columns} ORDER BY {order}{columns}"
 
 
 class SqliteLedger(Ledger):
@@ -43,16 +44,35 @@ class SqliteLedger(Ledger):
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    _USAGE: Mapping[UsageBy, str] = {
-        UsageBy.CLIENT: _usage("client_id"),
-        UsageBy.DAY: _usage("day"),
-        UsageBy.MODEL: _usage("model"),
-        UsageBy.FEATURE: _usage("os_feature_id"),
+    _COLUMNS: Mapping[UsageBy, str] = {
+        UsageBy.CLIENT: "client_id",
+        UsageBy.DAY: "day",
+        UsageBy.MODEL: "model",
+        UsageBy.FEATURE: "os_feature_id",
     }
+    _USAGE: Mapping[UsageBy, str] = {by: _usage(column) for by, column in _COLUMNS.items()}
 
     async def usage(self, by: UsageBy, since: date | None = None, until: date | None = None) -> Sequence[UsageLine]:
         days = (since or date.min).isoformat(), (until or date.max).isoformat()
         return [UsageLine(key=row[-1], usage=_SUMS.value(row)) for row in await self._db.read(self._USAGE[by], days)]
+
+    _COSTLIEST: Mapping[UsageBy, str] = {
+        by: f"{_usage(column, 'sum(cost_usd) DESC, ')} LIMIT ?" for by, column in _COLUMNS.items()
+    }
+
+    async def costliest(self, by: UsageBy, since: date | None, until: date | None, limit: int) -> Sequence[UsageLine]:
+        which = (since or date.min).isoformat(), (until or date.max).isoformat(), limit
+        return [
+            UsageLine(key=row[-1], usage=_SUMS.value(row)) for row in await self._db.read(self._COSTLIEST[by], which)
+        ]
+
+    _BY_DAY = _usage("day, client_id")
+
+    async def by_day(self, since: date, until: date) -> Sequence[DayLine]:
+        rows = await self._db.read(self._BY_DAY, (since.isoformat(), until.isoformat()))
+        return [
+            DayLine(day=date.fromisoformat(day), client_id=client, usage=_SUMS.value(row)) for *row, day, client in rows
+        ]
 
     _NOTE = f"{insert('limit_windows', _WINDOWS.columns)} ON CONFLICT DO UPDATE SET {assignments(_WINDOWS.columns)}"
 

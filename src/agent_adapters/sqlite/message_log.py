@@ -14,16 +14,17 @@ from agent_adapters.sqlite.documents import iso, storable
 from agent_core.domain.job import JobMessage, MessageType
 from agent_core.ports import MessageLog, Retention
 
-_TYPES = (MessageType.STDOUT, MessageType.STDERR, MessageType.SYSTEM)  # the schema's numbers
-_NUMBERS = {type_: number for number, type_ in enumerate(_TYPES)}
+TYPES = (MessageType.STDOUT, MessageType.STDERR, MessageType.SYSTEM)  # the schema's numbers
+_NUMBERS = {type_: number for number, type_ in enumerate(TYPES)}
 _SYSTEM = _NUMBERS[MessageType.SYSTEM]
 MIB = 1024 * 1024
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 
 _Line = tuple[int, int, str]
+"""Type, time and content, as they are stored."""
 
-_LAST_SEQ = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'message_groups'"
+_LAST_SEQ = "SELECT seq - 1 FROM feed_next"
 _JOBS = """
 SELECT id, seq, coalesce((
   SELECT job_bytes FROM message_groups WHERE job_seq = jobs.seq ORDER BY last_seq DESC LIMIT 1
@@ -32,6 +33,11 @@ FROM jobs WHERE id IN (SELECT value FROM json_each(?))
 """
 _PUT_GROUP = "INSERT INTO message_groups (last_seq, first_seq, job_seq, job_bytes) VALUES (?, ?, ?, ?)"
 _PUT_LINE = "INSERT INTO message_lines (seq, type, at, content) VALUES (?, ?, ?, ?)"
+
+
+def time_of(at: int) -> datetime:
+    """Return the time of a stored message."""
+    return _EPOCH + at * _MS
 
 
 @define(eq=False)
@@ -120,7 +126,7 @@ class SqliteMessageLog(MessageLog, Retention):
     async def read(self, job_id: str, after: int = 0, limit: int | None = None) -> Sequence[JobMessage]:
         wanted = {"job_id": job_id, "after": after, "limit": -1 if limit is None else limit}
         return [
-            JobMessage(seq=seq, type=_TYPES[number], created_at=_EPOCH + at * _MS, content=content)
+            JobMessage(seq=seq, type=TYPES[number], created_at=time_of(at), content=content)
             for seq, number, at, content in await self._db.read(self._READ, wanted)
         ]
 

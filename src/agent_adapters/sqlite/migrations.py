@@ -58,6 +58,7 @@ async def _take(connection: aiosqlite.Connection, path: Path, number: int, state
         if connection.in_transaction:
             await connection.rollback()
         if type(error) is sqlite3.OperationalError and error.sqlite_errorcode == sqlite3.SQLITE_ERROR:
-            sentence = f"The database {path} cannot be brought to schema version {number}: {error}"
+            remedy = ": use a Python whose SQLite has it" if "no such module" in str(error) else ""
+            sentence = f"The database {path} cannot be brought to schema version {number}: {error}{remedy}"
             raise DatabaseError(sentence, code="database_unusable") from error
         raise

@@ -51,6 +51,7 @@ class Writer:
         self._waiting: deque[_Write] = deque()
         self._wake = asyncio.Event()
         self._closing = False
+        self._listening: set[asyncio.Future[None]] = set()
         self._task = asyncio.create_task(self._run(), name="sqlite-writer")
 
     def submit(self, operation: Operation[T]) -> "asyncio.Future[T]":
@@ -64,6 +65,15 @@ class Writer:
         self._waiting.append(write)
         self._wake.set()
         return write.done
+
+    def written(self) -> "asyncio.Future[None]":
+        """Return what is done after the next transaction, or when there will be none any more."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._listening.add(future)
+        future.add_done_callback(self._listening.discard)
+        if self._task.done():
+            self._ring()
+        return future
 
     async def close(self) -> None:
         """Write what waits, accept nothing more, and end."""
@@ -84,6 +94,7 @@ class Writer:
             self._closing = True
             for write in self._waiting:
                 write.settle(self._closed(), self._path)
+            self._ring()
 
     async def _commit(self, batch: Sequence[_Write]) -> None:
         try:
@@ -99,6 +110,12 @@ class Writer:
         finally:
             for write, outcome in zip(batch, outcomes, strict=True):
                 write.settle(outcome, self._path)
+            self._ring()
+
+    def _ring(self) -> None:
+        for future in list(self._listening):
+            if not future.done():
+                future.set_result(None)
 
     async def _attempt(self, operation: Operation[Any]) -> object:
         """Run one operation of a batch; give back what it raised, for that is its own caller's affair alone."""

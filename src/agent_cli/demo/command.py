@@ -12,7 +12,7 @@ import click
 LIMITS = {"rehearsal": 60, "claude": 1800}
 """How long a demo may take with each agent, in seconds."""
 _LAST_LINES = 20
-_REQUEST = " aiohttp.access: "
+_REQUEST = "[aiohttp.access]"
 
 
 @click.command()

@@ -40,6 +40,11 @@ class Client:
     settings: ClientSettings = field(factory=ClientSettings)
 
     @property
+    def full_name(self) -> str:
+        """The repository as GitHub writes it: organisation and name."""
+        return f"{self.github_org}/{self.github_repo}"
+
+    @property
     def repository(self) -> Repository:
         """The client's code, as `RepoStore` wants it named."""
         return Repository(org=self.github_org, name=self.github_repo, directory=self.directory)

@@ -96,7 +96,7 @@ def held_callback(job: Job, hold: Hold, delivery_id: str, now: datetime) -> Deli
     )
 
 
-def callback_body(job: Job, more: Mapping[str, str | None] | None = None) -> bytes:
+def callback_body(job: Job, more: Mapping[str, object] | None = None) -> bytes:
     """Write the callback's payload: compact JSON, the specification's keys in its order, new keys only at the end."""
     payload = {
         "jobId": job.id,
@@ -107,6 +107,7 @@ def callback_body(job: Job, more: Mapping[str, str | None] | None = None) -> byt
         "filesChanged": job.files_changed,
         "error": job.error,
         "completedAt": None if job.completed_at is None else iso_seconds(job.completed_at),
+        **({"tags": dict(job.tags)} if job.tags else {}),
         **(more or {}),
     }
     text = json.dumps(payload, separators=(",", ":"), ensure_ascii=False)
@@ -115,7 +116,7 @@ def callback_body(job: Job, more: Mapping[str, str | None] | None = None) -> byt
 
 def iso_seconds(at: datetime) -> str:
     """Write a time as the API does: 2025-01-07T12:00:00Z."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{at.astimezone(UTC).replace(tzinfo=None, microsecond=0).isoformat()}Z"
 
 
 def after_attempt(delivery: Delivery, receipt: Receipt, now: datetime, jitter: float) -> Delivery:

@@ -43,6 +43,17 @@ class UnknownJob(CallerError):
         super().__init__(f"No job has the id {job_id[:64]!r}")
 
 
+class FellBehind(CallerError):
+    """A reader of the feed does not keep up and is left behind; it can begin again after the last entry it has."""
+
+    code = "fell_behind"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The reader takes the feed's entries more slowly than they come: begin again after the last one"
+        )
+
+
 class ClientExists(CallerError):
     """Another client has this repository or this osClientId already; `existing_id` is its id."""
 

@@ -51,6 +51,15 @@ class AgentStarted(Event):
 
 
 @frozen(kw_only=True)
+class AgentProgressed(Event):
+    """So much the agent's run under way has used until now, all in all."""
+
+    num_turns: int
+    input_tokens: int
+    output_tokens: int
+
+
+@frozen(kw_only=True)
 class AgentFinished(Event):
     """The agent is done with the job, well or (with `error`) badly."""
 

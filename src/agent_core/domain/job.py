@@ -1,5 +1,6 @@
 """A job: one prompt for one branch of one client, and everything known about it."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -91,6 +92,16 @@ class JobMessage:
 
 
 @frozen(kw_only=True)
+class Used:
+    """What a job's agents have used, in all its runs. Cost is in US dollars, and told at a run's end alone."""
+
+    num_turns: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+
+
+@frozen(kw_only=True)
 class AgentReport:
     """What the agent said of one of its runs. Tokens include cache reads and writes; cost is in US dollars."""
 
@@ -127,6 +138,8 @@ class Job:
     first_job_id: str | None = None
     """The first job of the chain; None for the first one itself."""
     kind: JobKind = JobKind.TASK
+    tags: Mapping[str, str] = field(factory=dict)
+    """The caller's own words about it: stored, found and sent back, and nothing else."""
     options: JobOptions = field(factory=JobOptions)
     priority: int = 0
     not_before: datetime | None = None
@@ -162,6 +175,10 @@ class Job:
     output_tokens: int | None = None
     cost_usd: float | None = None
     duration_ms: int | None = None
+    run_turns: int = 0
+    """What the run under way has used so far, beside the sums above: these three, until its agent is over."""
+    run_input_tokens: int = 0
+    run_output_tokens: int = 0
     result_text: str | None = None
     check_rounds: int = 0
     """How often the agent was told of a failed check."""
@@ -182,6 +199,16 @@ class Job:
     def status(self) -> JobStatus:
         """The public status."""
         return self.state.status
+
+    @property
+    def used(self) -> Used:
+        """What its agents have used so far, the run under way included."""
+        return Used(
+            num_turns=(self.num_turns or 0) + self.run_turns,
+            input_tokens=(self.input_tokens or 0) + self.run_input_tokens,
+            output_tokens=(self.output_tokens or 0) + self.run_output_tokens,
+            cost_usd=self.cost_usd or 0.0,
+        )
 
     @property
     def chain_id(self) -> str:
@@ -211,6 +238,7 @@ class JobRequest:
     title: str | None = None
     os_feature_id: str | None = None
     os_callback_url: str | None = None
+    tags: Mapping[str, str] = field(factory=dict)
     priority: int = 0
     not_before: datetime | None = None
     options: JobOptions = field(factory=JobOptions)
@@ -224,6 +252,7 @@ class FollowUp:
     title: str | None = None
     os_feature_id: str | None = None
     os_callback_url: str | None = None
+    tags: Mapping[str, str] | None = None
     priority: int | None = None
     not_before: datetime | None = None
     model: str | None = None

@@ -55,6 +55,15 @@ class UsageLine:
     usage: Usage
 
 
+@frozen(kw_only=True)
+class DayLine:
+    """What was used by one client's jobs that ended on one day."""
+
+    day: date
+    client_id: str
+    usage: Usage
+
+
 def entry(job: Job) -> tuple[LedgerKey, Usage]:
     """Return what a finished job adds to the ledger, and where."""
     if job.completed_at is None or not job.state.is_final:

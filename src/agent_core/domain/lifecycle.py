@@ -19,6 +19,7 @@ from attrs import evolve
 from agent_core.domain.errors import IllegalEvent
 from agent_core.domain.events import (
     AgentFinished,
+    AgentProgressed,
     AgentStarted,
     Cancelled,
     CancelRequested,
@@ -58,6 +59,7 @@ TRANSITIONS: Mapping[type[Event], Mapping[JobState, JobState]] = {
     WorktreeOpened: {_P: _P},
     SetUp: {_P: _P},
     AgentStarted: {_P: _W, _W: _W},
+    AgentProgressed: {_W: _W},
     AgentFinished: {_P: _D, _W: _D},
     DeliveryResumed: {_P: _D},
     ChecksFailed: {_D: _W},
@@ -101,18 +103,32 @@ def _usage(job: Job, report: AgentReport) -> dict[str, Any]:
     return {
         "exit_code": report.exit_code,
         "model": report.model or job.model,
-        "num_turns": (job.num_turns or 0) + report.num_turns,
-        "input_tokens": (job.input_tokens or 0) + report.input_tokens,
-        "output_tokens": (job.output_tokens or 0) + report.output_tokens,
+        "num_turns": (job.num_turns or 0) + max(report.num_turns, job.run_turns),
+        "input_tokens": (job.input_tokens or 0) + max(report.input_tokens, job.run_input_tokens),
+        "output_tokens": (job.output_tokens or 0) + max(report.output_tokens, job.run_output_tokens),
         "cost_usd": round((job.cost_usd or 0.0) + report.cost_usd, COST_PLACES),
         "duration_ms": (job.duration_ms or 0) + report.duration_ms,
         "result_text": report.result_text if report.result_text is not None else job.result_text,
+        **_NOTHING_UNDER_WAY,
     }
 
 
+_NOTHING_UNDER_WAY = {"run_turns": 0, "run_input_tokens": 0, "run_output_tokens": 0}
+
+
+def _unreported(job: Job) -> dict[str, Any]:
+    """What a run used that ended without a report: as much as was heard of it while it ran."""
+    if not (job.run_turns or job.run_input_tokens or job.run_output_tokens):
+        return {}
+    used = job.used
+    sums = {"num_turns": used.num_turns, "input_tokens": used.input_tokens, "output_tokens": used.output_tokens}
+    return {**sums, **_NOTHING_UNDER_WAY}
+
+
 def _agent_over(job: Job, at: datetime) -> dict[str, Any]:
-    """The agent runs no more since `at`; its time counts."""
-    return {"pid": None, "agent_started_at": None, "agent_ms": job.agent_ms + _since(job.agent_started_at, at)}
+    """The agent runs no more since `at`; its time counts, and what it used where no report tells it."""
+    time = {"pid": None, "agent_started_at": None, "agent_ms": job.agent_ms + _since(job.agent_started_at, at)}
+    return {**time, **_unreported(job)}
 
 
 def _run_over(job: Job, at: datetime) -> dict[str, Any]:
@@ -128,7 +144,7 @@ def _since(began: datetime | None, at: datetime) -> int:
 def _interrupted(job: Job, event: Interrupted) -> dict[str, Any]:
     crashed = event.reason is InterruptReason.CRASH
     # When a run ended that nobody saw end is not known: it does not count, rather than all the time since.
-    time = {"pid": None, "agent_started_at": None} if crashed else _run_over(job, event.at)
+    time = {"pid": None, "agent_started_at": None, **_unreported(job)} if crashed else _run_over(job, event.at)
     return {
         **time,
         "started_at": None,
@@ -159,6 +175,11 @@ _FACTS: Mapping[type[Event], Callable[[Job, Any], dict[str, Any]]] = {
         "agent_started_at": e.at,
         "pid": e.pid,
         "session_id": e.session_id,
+    },
+    AgentProgressed: lambda _, e: {
+        "run_turns": e.num_turns,
+        "run_input_tokens": e.input_tokens,
+        "run_output_tokens": e.output_tokens,
     },
     AgentFinished: lambda job, e: {
         **_agent_over(job, e.at),

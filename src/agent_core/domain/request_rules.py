@@ -9,6 +9,7 @@ from agent_core.domain.errors import InvalidValue
 from agent_core.domain.job import FollowUp, JobRequest
 from agent_core.domain.job_options import JobOptions
 from agent_core.domain.settings_rules import check_options, check_priority
+from agent_core.domain.tags import check_tags
 from agent_core.domain.text_rules import MAX_NAME, MAX_TITLE, check_line, check_prompt
 
 MAX_URL = 2000
@@ -23,6 +24,7 @@ def check_job_request(request: JobRequest, url_problem: UrlRule) -> None:
     if request.title:
         check_line("title", request.title, MAX_TITLE)
     _check_callers_facts(request.os_feature_id, request.os_callback_url, url_problem)
+    check_tags("tags", request.tags)
     check_priority(request.priority)
     check_options(request.options)
     if request.client_id is None and request.github_org is None and request.github_repo is None:
@@ -40,6 +42,7 @@ def check_follow_up(wanted: FollowUp, url_problem: UrlRule) -> None:
     if wanted.title:
         check_line("title", wanted.title, MAX_TITLE)
     _check_callers_facts(wanted.os_feature_id, wanted.os_callback_url, url_problem)
+    check_tags("tags", wanted.tags or {})
     check_priority(wanted.priority or 0)
     check_options(JobOptions().overlaid(wanted))
 

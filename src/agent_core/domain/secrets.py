@@ -12,6 +12,7 @@ _SHAPE = re.compile(
     r"gh[pousr]_[A-Za-z0-9]{20,}"
     r"|github_pat_[A-Za-z0-9_]{20,}"
     r"|sk-ant-[A-Za-z0-9_-]{16,}"
+    r"|agt_[A-Za-z0-9_-]{43}"
     r"|whsec_[A-Za-z0-9+/=]{16,}"
     r"|AKIA[0-9A-Z]{16}"
     r"|xox[abprs]-[A-Za-z0-9-]{10,}"

@@ -16,9 +16,11 @@ from agent_core.ports.agent import (
     AgentSaid,
     AgentSpawned,
     AgentTask,
+    AgentUsed,
     CodeAgent,
     Ending,
 )
+from agent_core.ports.feed import Feed, FeedFilter
 from agent_core.ports.ledger import Ledger
 from agent_core.ports.publishing import Notifier, PRHost, PullRequest, PullRequestOrder
 from agent_core.ports.repositories import BareRepository, Publication, PublishCheck, RepoStore, WorkReader, Worktree
@@ -49,6 +51,7 @@ __all__ = [
     "AgentSaid",
     "AgentSpawned",
     "AgentTask",
+    "AgentUsed",
     "Answers",
     "BareRepository",
     "ClientRepo",
@@ -59,6 +62,8 @@ __all__ = [
     "CommandSaid",
     "CommandTask",
     "Ending",
+    "Feed",
+    "FeedFilter",
     "HoldRepo",
     "JobFilter",
     "JobPage",

@@ -64,6 +64,15 @@ class AgentLimits:
     windows: tuple[LimitWindow, ...]
 
 
+@frozen(kw_only=True)
+class AgentUsed:
+    """What this run has used so far, as far as the agent tells it before its end: a lower bound that never falls."""
+
+    num_turns: int
+    input_tokens: int
+    output_tokens: int
+
+
 class Ending(StrEnum):
     """How an agent's run ended."""
 
@@ -88,7 +97,7 @@ class AgentEnded:
     """When a usage limit ends."""
 
 
-AgentEvent = AgentSpawned | AgentSaid | AgentLimits | AgentEnded
+AgentEvent = AgentSpawned | AgentSaid | AgentLimits | AgentUsed | AgentEnded
 
 
 @frozen(kw_only=True)
@@ -103,7 +112,7 @@ class CodeAgent(Protocol):
     """The coding CLI."""
 
     def run(self, task: AgentTask) -> AsyncGenerator[AgentEvent, None]:
-        """Run the agent; yield AgentSpawned, what it says and tells of limits as it does so, and AgentEnded.
+        """Run the agent; yield AgentSpawned, what it says, uses and tells of limits as it does so, and AgentEnded.
 
         Never raises for what the agent or its program does wrong: that is AgentEnded's to tell, AgentSpawned is
         missing then. Closing the iterator, or cancelling the task that waits in it, ends the whole process tree

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Protocol
 
 from agent_core.domain.fair_share import Accounts
-from agent_core.domain.ledger import UsageBy, UsageLine
+from agent_core.domain.ledger import DayLine, UsageBy, UsageLine
 from agent_core.domain.limit_windows import LimitWindow
 
 
@@ -16,6 +16,20 @@ class Ledger(Protocol):
         """Sum up what was used by the jobs that ended on these days, both included, ordered by key; None comes first.
 
         Without a bound all days count.
+        """
+        ...
+
+    async def costliest(self, by: UsageBy, since: date | None, until: date | None, limit: int) -> Sequence[UsageLine]:
+        """Return at most `limit` of the lines that `usage` returns, those of the highest cost, the highest first.
+
+        Of lines of equal cost, the one that comes first in `usage` comes first.
+        """
+        ...
+
+    async def by_day(self, since: date, until: date) -> Sequence[DayLine]:
+        """Sum up by day and client what was used by the jobs that ended on these days, both included.
+
+        Ordered by day, then by client; days and clients without jobs have no line.
         """
         ...
 

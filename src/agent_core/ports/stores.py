@@ -20,6 +20,14 @@ class JobFilter:
 
     statuses: frozenset[JobStatus] = frozenset()
     client_id: str | None = None
+    os_feature_id: str | None = None
+    created_after: datetime | None = None
+    """Made at this time or later."""
+    tags: Mapping[str, str] = field(factory=dict)
+    """Having each of these tags with this value."""
+    text: str | None = None
+    """Having every word of this text, or a word that begins with it, in title, prompt or branch name; in any letter
+    case. A text without any word matches nothing."""
 
 
 @frozen(kw_only=True)

@@ -1,17 +1,18 @@
 """The agent's part of a run: it works in the worktree, and what it says and uses is noted."""
 
 import logging
-from contextlib import aclosing
-from datetime import timedelta
+from contextlib import aclosing, suppress
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from attrs import frozen
 
 from agent_core.domain.chain import told_of
 from agent_core.domain.delivery import iso_seconds
-from agent_core.domain.errors import RepoStoreError
+from agent_core.domain.errors import RepoStoreError, WorldError
 from agent_core.domain.events import (
     AgentFinished,
+    AgentProgressed,
     AgentStarted,
     Interrupted,
     InterruptReason,
@@ -19,7 +20,7 @@ from agent_core.domain.events import (
 from agent_core.domain.holds import HoldKind
 from agent_core.domain.job import Job
 from agent_core.domain.prompts import known_session, new_session
-from agent_core.ports import AgentEnded, AgentLimits, AgentSaid, AgentSpawned, AgentTask, Ending
+from agent_core.ports import AgentEnded, AgentLimits, AgentSaid, AgentSpawned, AgentTask, AgentUsed, Ending
 from agent_core.use_cases.run_ports import OpenJob, RunPorts
 from agent_core.use_cases.run_record import RunLog, RunRecord
 
@@ -27,6 +28,9 @@ UNKNOWN_LIMIT = timedelta(minutes=15)
 """How long to wait for a usage limit whose end the agent did not tell."""
 LOGIN_PATIENCE = timedelta(minutes=10)
 """How long to wait before a job may try whether the agent is logged in again, if nobody saw it come back."""
+
+BETWEEN_TELLINGS = timedelta(seconds=2)
+"""How often it is stored what a run under way has used."""
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +56,7 @@ class AgentWork:
     async def _run(self, record: RunRecord, log: RunLog, open_job: OpenJob) -> AgentEnded:
         task = await self._task(record.job, open_job)
         await log.say("Resuming the agent's session" if task.resume else "Starting the agent")
+        told: datetime | None = None
         async with aclosing(self.ports.agent.run(task)) as events:
             async for event in events:
                 match event:
@@ -64,6 +69,8 @@ class AgentWork:
                         await log.write(event.type, event.content, event.raw)
                     case AgentLimits():
                         await self._note(event)
+                    case AgentUsed():
+                        told = await self._progressed(record, event, told)
                     case AgentEnded():
                         return event
         raise RuntimeError("the agent's events ended without AgentEnded")
@@ -84,6 +91,22 @@ class AgentWork:
             resume=known is not None,
             settings=open_job.settings.agent,
         )
+
+    async def _progressed(self, record: RunRecord, used: AgentUsed, told: datetime | None) -> datetime:
+        """Store what the run has used so far, but not at every word; return when that was done last."""
+        now = self.ports.clock()
+        if told is not None and now - told < BETWEEN_TELLINGS:
+            return told
+        progress = AgentProgressed(
+            at=now, num_turns=used.num_turns, input_tokens=used.input_tokens, output_tokens=used.output_tokens
+        )
+        try:
+            await record.record(progress)
+        except WorldError as error:  # the run must not fail for it: the agent's report tells all of it
+            logger.warning("what a run has used could not be stored: %s", error)
+            with suppress(WorldError):
+                await record.read_again()
+        return now
 
     async def _stat(self, open_job: OpenJob) -> str:
         if open_job.earlier_work is None:

@@ -25,7 +25,7 @@ class CoreConfig:
     worktree_age: timedelta = timedelta(hours=24)
     """Worktrees without a live job are swept when they are older."""
     message_pause: timedelta = timedelta(milliseconds=50)
-    """How long messages gather between two groups of one job."""
+    """How long messages gather between two groups of one job, and news between two groups of the live feed."""
     message_age: timedelta | None = timedelta(days=30)
     """How long the messages of a job are kept after its end; None: for ever."""
     answer_age: timedelta = timedelta(hours=24)

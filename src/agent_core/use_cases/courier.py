@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 
 from agent_core.domain.delivery import Delivery, DeliveryState, Receipt, after_attempt, asked_again, recorded
 from agent_core.ports import Clock, Notifier, Outbox
+from agent_core.use_cases.log_context import concerning
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +93,8 @@ class Courier:
             if len(self._attempts) >= AT_ONCE:
                 return LONGEST_NAP
             if delivery.id not in self._attempts:
-                task = asyncio.create_task(self._attempt(delivery))
+                with concerning(job_id=delivery.job_id):
+                    task = asyncio.create_task(self._attempt(delivery))
                 self._attempts[delivery.id] = task
                 task.add_done_callback(partial(self._attempted, delivery.id))
         if due:

@@ -1,13 +1,14 @@
 """Holds: placing, lifting and noticing what stands between the queue and the agent."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from agent_core.domain.errors import LowDisk
+from agent_core.domain.errors import LowDisk, WorldError
 from agent_core.domain.holds import Hold, HoldKind, standing
 from agent_core.domain.limit_windows import reserve_hold
-from agent_core.ports import Clock, CodeAgent, HoldRepo, Ledger
+from agent_core.ports import Clock, CodeAgent, Feed, HoldRepo, Ledger
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +24,7 @@ class Holds:
         self,
         holds: HoldRepo,
         ledger: Ledger,
+        feed: Feed,
         agent: CodeAgent,
         clock: Clock,
         free_disk: FreeDisk,
@@ -31,11 +33,15 @@ class Holds:
     ) -> None:
         self._holds = holds
         self._ledger = ledger
+        self._feed = feed
+        self._noted: object = self
+        """Kind and end of the hold that the feed tells to stand; the first one is noted in any case."""
         self._limit_reserve = limit_reserve
         self._agent = agent
         self._clock = clock
         self._free_disk = free_disk
         self._min_free_disk = min_free_disk
+        self._noting = asyncio.Lock()
         self._login_seen_lost = False
 
     async def standing(self) -> Hold | None:
@@ -49,6 +55,11 @@ class Holds:
             health = await self._agent.probe()
             self._login_seen_lost = health.version is not None and not health.authenticated
         await self._holds.put(hold)
+        try:
+            async with self._noting:
+                await self._note(await self.standing())
+        except WorldError:  # the hold stands: the next review tells it
+            log.exception("the feed could not be told of a hold")
         log.warning("on hold: %s", reason, extra={"hold": kind.value, "until": str(until)})
         return hold
 
@@ -58,7 +69,16 @@ class Holds:
             await self._holds.lift(hold.kind)
 
     async def review(self) -> Hold | None:
-        """Lift what is over, and a lost login that is seen to have come back; return what still stands."""
+        """Lift what is over, and a lost login that is seen to have come back; return what still stands.
+
+        Where that is another one than before, the feed tells it.
+        """
+        async with self._noting:
+            stands = await self._review()
+            await self._note(stands)
+        return stands
+
+    async def _review(self) -> Hold | None:
         stored = await self._holds.all()
         if not stored:  # as nearly always: nothing to lift, and nothing to read again
             return await self._longest(stored)
@@ -68,6 +88,17 @@ class Holds:
                 await self._holds.lift(hold.kind)
                 log.info("the hold is over: %s", hold.reason, extra={"hold": hold.kind.value})
         return await self.standing()
+
+    async def _note(self, hold: Hold | None) -> None:
+        what = None if hold is None else (hold.kind, hold.until)
+        if what == self._noted:
+            return
+        try:
+            await self._feed.note_hold(hold, self._clock())
+        except WorldError:  # nobody must fail for it: the next review tells it
+            log.exception("the feed could not be told of a hold")
+        else:
+            self._noted = what
 
     def refuse_when_disk_is_low(self) -> None:
         """Raise LowDisk when there is no room for new jobs."""

@@ -75,6 +75,7 @@ class Jobs:
             title=request.title or None,
             os_feature_id=request.os_feature_id,
             os_callback_url=request.os_callback_url,
+            tags=request.tags,
             priority=request.priority,
             not_before=request.not_before,
             options=request.options,

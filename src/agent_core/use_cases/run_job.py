@@ -20,6 +20,7 @@ from agent_core.domain.events import (
 )
 from agent_core.domain.job import Job, JobState
 from agent_core.ports import Clock, NewId, Worktree
+from agent_core.use_cases.log_context import concerning
 from agent_core.use_cases.run_record import RunLog, RunRecord
 from agent_core.use_cases.run_steps import RunSteps
 
@@ -53,8 +54,9 @@ class Run:
         self._server_stops = asyncio.Event()
         self._worktree: Worktree | None = None
         self._stopped_by: Callable[[], Event] | None = None
-        self._work = None if end is not None else asyncio.create_task(self._do_work())
-        self.over = asyncio.create_task(self._supervise(end))
+        with concerning(job_id=record.job.id, client_id=record.job.client_id):
+            self._work = None if end is not None else asyncio.create_task(self._do_work())
+            self.over = asyncio.create_task(self._supervise(end))
 
     async def cancel(self) -> Job:
         """Store that the job is cancelled and end its work. Raises IllegalEvent when the job is over already."""

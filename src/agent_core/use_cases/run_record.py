@@ -39,6 +39,11 @@ class RunRecord:
         write.add_done_callback(self._writes.discard)
         return await asyncio.shield(write)
 
+    async def read_again(self) -> None:
+        """Take the job as it is stored: a write that seemed to fail may have been done. Raises WorldError."""
+        async with self._turn:
+            self.job = await self._jobs.get(self.job.id)
+
     async def _record(self, event: Event, callback: Callable[[Job], Delivery | None]) -> Job:
         async with self._turn:
             if self._is_over:

@@ -1,11 +1,13 @@
 """How the server is: its queue and its health."""
 
+from collections import Counter
+
 from agent_core.domain.job import RUNNING_STATES, JobState, JobStatus
 from agent_core.domain.limit_windows import current
 from agent_core.ports import ClientRepo, Clock, CodeAgent, JobRepo, Ledger
 from agent_core.use_cases.dispatcher import Dispatcher
 from agent_core.use_cases.holds import Holds
-from agent_core.use_cases.views import HealthView, QueueView, RunningJob, WaitingJob
+from agent_core.use_cases.views import Backlog, HealthView, LoadView, QueueView, RunningJob, WaitingJob
 
 
 class Status:
@@ -31,6 +33,11 @@ class Status:
         self._clock = clock
         self._max_concurrent = max_concurrent
 
+    @property
+    def draining(self) -> bool:
+        """Whether the core takes no more jobs, since it is being left."""
+        return self._dispatcher.draining
+
     async def queue(self) -> QueueView:
         """Return what runs, oldest first, and what waits, in the order of starting."""
         now = self._clock()
@@ -51,6 +58,28 @@ class Status:
             ],
             max_concurrent=self._max_concurrent,
             hold=await self._holds.standing(),
+        )
+
+    async def load(self) -> LoadView:
+        """Return what each client's jobs wait for; cheap, also with a long queue, and without asking the agent."""
+        snapshot = await self._jobs.queue()
+        queued = Counter(entry.client_id for entry in snapshot.queued)
+        running = Counter(entry.client_id for entry in snapshot.running)
+        oldest: dict[str, str] = {}
+        for entry in snapshot.queued:
+            oldest.setdefault(entry.client_id, entry.id)
+        return LoadView(
+            backlogs=[
+                Backlog(
+                    client=client,
+                    queued=queued[client.id],
+                    running=running[client.id],
+                    oldest_at=(await self._jobs.get(oldest[client.id])).created_at if client.id in oldest else None,
+                )
+                for client in await self._clients.all()
+            ],
+            hold=await self._holds.standing(),
+            windows=current(await self._ledger.windows(), self._clock()),
         )
 
     async def health(self) -> HealthView:

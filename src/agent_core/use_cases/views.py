@@ -1,7 +1,7 @@
 """What callers see: flat records, put together from what is stored."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from attrs import frozen
 
@@ -119,6 +119,25 @@ class QueueView:
     queued: Sequence[WaitingJob]
     max_concurrent: int
     hold: Hold | None
+
+
+@frozen(kw_only=True)
+class Backlog:
+    """How much of a client's work waits and runs, and since when the oldest of its waiting jobs does."""
+
+    client: Client
+    queued: int
+    running: int
+    oldest_at: datetime | None
+
+
+@frozen(kw_only=True)
+class LoadView:
+    """What there is to do, client by client, and what stands in its way."""
+
+    backlogs: Sequence[Backlog]
+    hold: Hold | None
+    windows: Sequence[LimitWindow]
 
 
 @frozen(kw_only=True)

@@ -4,6 +4,16 @@ A shape is filled from records by field name. Text limits are told here and kept
 where they are told.
 """
 
+from agent_http.schema.bulk import (
+    CancelledItem,
+    CancelSelection,
+    FailedItem,
+    JobsCancelled,
+    JobSelection,
+    JobsRetried,
+    RetriedItem,
+    RetrySelection,
+)
 from agent_http.schema.clients import (
     ClientCreated,
     ClientDeleted,
@@ -13,6 +23,25 @@ from agent_http.schema.clients import (
     ClientPatch,
     NewClient,
     RemovalQuery,
+)
+from agent_http.schema.feed import (
+    EventsQuery,
+    HoldEvent,
+    JobEventsQuery,
+    LogMessage,
+    LogPage,
+    LogQuery,
+    MessageEvent,
+    ResetEvent,
+    StateEvent,
+    UsageEvent,
+)
+from agent_http.schema.job_requests import (
+    JobQuery,
+    JobsQuery,
+    NewFollowUp,
+    NewJob,
+    NewPublication,
 )
 from agent_http.schema.jobs import (
     Callback,
@@ -25,17 +54,12 @@ from agent_http.schema.jobs import (
     JobFollowedUp,
     JobItem,
     JobList,
-    JobQuery,
     JobQueued,
     JobRetried,
-    JobsQuery,
     Message,
-    NewFollowUp,
-    NewJob,
-    NewPublication,
 )
 from agent_http.schema.settings import SettingsChange, given, settings_change
-from agent_http.schema.shapes import MAX_PAGE, BranchName, Line, Problem, fill
+from agent_http.schema.shapes import MAX_PAGE, Problem, fill
 from agent_http.schema.system import (
     Claude,
     Health,
@@ -48,6 +72,7 @@ from agent_http.schema.system import (
     Synced,
     SyncedItem,
 )
+from agent_http.schema.texts import BranchName, Line
 from agent_http.schema.usage import Limits, UsageQuery, UsageReport, UsageRow, Window
 
 __all__ = [
@@ -56,6 +81,8 @@ __all__ = [
     "Callback",
     "CallbackAttempt",
     "CallbackList",
+    "CancelSelection",
+    "CancelledItem",
     "Claude",
     "ClientCreated",
     "ClientDeleted",
@@ -63,22 +90,33 @@ __all__ = [
     "ClientItem",
     "ClientList",
     "ClientPatch",
+    "EventsQuery",
+    "FailedItem",
     "Health",
     "Hold",
+    "HoldEvent",
     "JobCancelled",
     "JobClient",
     "JobDetail",
     "JobDiff",
+    "JobEventsQuery",
     "JobFollowedUp",
     "JobItem",
     "JobList",
     "JobQuery",
     "JobQueued",
     "JobRetried",
+    "JobSelection",
+    "JobsCancelled",
     "JobsQuery",
+    "JobsRetried",
     "Limits",
     "Line",
+    "LogMessage",
+    "LogPage",
+    "LogQuery",
     "Message",
+    "MessageEvent",
     "NewClient",
     "NewFollowUp",
     "NewJob",
@@ -89,10 +127,15 @@ __all__ = [
     "QueuePause",
     "QueuedItem",
     "RemovalQuery",
+    "ResetEvent",
+    "RetriedItem",
+    "RetrySelection",
     "RunningItem",
     "SettingsChange",
+    "StateEvent",
     "Synced",
     "SyncedItem",
+    "UsageEvent",
     "UsageQuery",
     "UsageReport",
     "UsageRow",

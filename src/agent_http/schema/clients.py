@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from agent_core.domain.client_settings import ClientSettings
 from agent_http.schema.settings import SettingsChange
-from agent_http.schema.shapes import BranchName, Line
+from agent_http.schema.texts import BranchName, GithubOrg, GithubRepo, Line
 
 
 @frozen(kw_only=True)
@@ -17,8 +17,8 @@ class NewClient:
 
     os_client_id: Line | None = None
     name: Line
-    github_org: str
-    github_repo: str
+    github_org: GithubOrg
+    github_repo: GithubRepo
     default_branch: BranchName | None = None
 
 

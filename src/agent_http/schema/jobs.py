@@ -1,88 +1,14 @@
-"""Requests and responses about jobs."""
+"""Responses about jobs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated
 
 from attrs import frozen
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 
 from agent_core.domain.delivery import DeliveryState
 from agent_core.domain.job import JobKind, JobState, JobStatus, MessageType
-from agent_core.domain.job_options import DeliveryMode, JobOptions
-from agent_core.domain.request_rules import MAX_URL
-from agent_core.domain.text_rules import MAX_TITLE
-from agent_http.schema.shapes import MAX_PAGE, BranchName, Line
-
-Prompt = Annotated[str, Meta(min_length=1)]
-Title = Annotated[str, Meta(max_length=MAX_TITLE)]
-CallbackUrl = Annotated[str, Meta(min_length=1, max_length=MAX_URL)]
-
-
-@frozen(kw_only=True)
-class NewJob:
-    """POST /jobs: by clientId, or by githubOrg and githubRepo."""
-
-    client_id: str | None = None
-    github_org: str | None = None
-    github_repo: str | None = None
-    prompt: Prompt
-    branch_name: BranchName
-    title: Title | None = None
-    os_feature_id: Line | None = None
-    os_callback_url: CallbackUrl | None = None
-    model: str | None = None
-    max_turns: int | None = None
-    max_cost_usd: float | None = None
-    timeout: int | None = None
-    priority: int | None = None
-    not_before: datetime | None = None
-    delivery_mode: DeliveryMode | None = None
-    expect_changes: bool | None = None
-    notify_held: bool | None = None
-
-
-@frozen(kw_only=True)
-class NewFollowUp:
-    """POST /jobs/:id/follow-up; what is missing is as that job had it, but for `not_before`."""
-
-    prompt: Prompt
-    title: Title | None = None
-    os_feature_id: Line | None = None
-    os_callback_url: CallbackUrl | None = None
-    priority: int | None = None
-    not_before: datetime | None = None
-    model: str | None = None
-    max_turns: int | None = None
-    max_cost_usd: float | None = None
-    timeout: int | None = None
-    delivery_mode: DeliveryMode | None = None
-    expect_changes: bool | None = None
-    notify_held: bool | None = None
-
-
-@frozen(kw_only=True)
-class NewPublication:
-    """POST /jobs/:id/publish."""
-
-    delivery_mode: DeliveryMode | None = None
-
-
-@frozen(kw_only=True)
-class JobsQuery:
-    """GET /jobs."""
-
-    status: frozenset[JobStatus] = frozenset()
-    client_id: str | None = None
-    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = 50
-    offset: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
-
-
-@frozen(kw_only=True)
-class JobQuery:
-    """GET /jobs/:id."""
-
-    include_messages: bool = False
+from agent_core.domain.job_options import JobOptions
 
 
 @frozen(kw_only=True)
@@ -98,6 +24,7 @@ class JobItem:
     os_feature_id: str | None
     started_at: datetime | None
     created_at: datetime
+    tags: Mapping[str, str]
 
 
 @frozen(kw_only=True)
@@ -130,7 +57,8 @@ class Message:
 
 @frozen(kw_only=True)
 class JobDetail:
-    """GET /jobs/:id. Tokens include cache reads and writes; the cost is in US dollars.
+    """GET /jobs/:id. Tokens include cache reads and writes; the cost is in US dollars. Turns and tokens count the run
+    under way, the cost only those that ended.
 
     `chain` has the ids of the job's chain, oldest first; `options` is what it asks for otherwise than its client's
     settings. `held_reason` says why it cannot start now.
@@ -181,6 +109,7 @@ class JobDetail:
     check_rounds: int
     held_until: datetime | None
     held_reason: str | None
+    tags: Mapping[str, str]
 
 
 @frozen(kw_only=True)

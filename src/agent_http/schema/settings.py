@@ -1,6 +1,5 @@
 """A client's settings in requests: RFC 7396. What is missing stays, and null puts a value back to its default."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -10,23 +9,42 @@ from msgspec import UNSET, UnsetType
 from agent_core.domain import client_settings
 from agent_core.domain.client_settings import ClientSettings, PermissionMode, RepoTrust
 from agent_core.domain.job_options import DeliveryMode
-
-Texts = tuple[str, ...]
+from agent_http.schema.texts import (
+    Arguments,
+    CheckRetries,
+    Commands,
+    CommitPrefix,
+    Labels,
+    MaxConcurrent,
+    MaxCost,
+    MaxTurns,
+    PathPatterns,
+    Prompt,
+    RelativePath,
+    RelativePaths,
+    Reviewers,
+    Seconds,
+    Share,
+    Template,
+    Tools,
+    Variables,
+    Word,
+)
 
 
 @frozen(kw_only=True)
 class AgentChange:
     """How the agent runs. `env` changes by name: null removes a variable."""
 
-    model: str | UnsetType | None = UNSET
+    model: Word | UnsetType | None = UNSET
     permission_mode: PermissionMode | UnsetType | None = UNSET
-    allowed_tools: Texts | UnsetType | None = UNSET
-    instructions: str | UnsetType | None = UNSET
-    max_turns: int | UnsetType | None = UNSET
-    max_cost_usd: float | UnsetType | None = UNSET
-    timeout: int | UnsetType | None = UNSET
-    args: Texts | UnsetType | None = UNSET
-    env: Mapping[str, str | None] | UnsetType | None = attrs.field(default=UNSET, repr=False)
+    allowed_tools: Tools | UnsetType | None = UNSET
+    instructions: Prompt | UnsetType | None = UNSET
+    max_turns: MaxTurns | UnsetType | None = UNSET
+    max_cost_usd: MaxCost | UnsetType | None = UNSET
+    timeout: Seconds | UnsetType | None = UNSET
+    args: Arguments | UnsetType | None = UNSET
+    env: Variables | UnsetType | None = attrs.field(default=UNSET, repr=False)
     repo_trust: RepoTrust | UnsetType | None = UNSET
 
 
@@ -34,13 +52,13 @@ class AgentChange:
 class WorkspaceChange:
     """What is done to a worktree before and after the agent."""
 
-    setup: Texts | UnsetType | None = UNSET
-    setup_timeout: int | UnsetType | None = UNSET
-    files: Texts | UnsetType | None = UNSET
-    directory: str | UnsetType | None = UNSET
-    checks: Texts | UnsetType | None = UNSET
-    checks_timeout: int | UnsetType | None = UNSET
-    check_retries: int | UnsetType | None = UNSET
+    setup: Commands | UnsetType | None = UNSET
+    setup_timeout: Seconds | UnsetType | None = UNSET
+    files: RelativePaths | UnsetType | None = UNSET
+    directory: RelativePath | UnsetType | None = UNSET
+    checks: Commands | UnsetType | None = UNSET
+    checks_timeout: Seconds | UnsetType | None = UNSET
+    check_retries: CheckRetries | UnsetType | None = UNSET
 
 
 @frozen(kw_only=True)
@@ -48,19 +66,19 @@ class DeliveryChange:
     """How the work is brought back."""
 
     mode: DeliveryMode | UnsetType | None = UNSET
-    labels: Texts | UnsetType | None = UNSET
-    reviewers: Texts | UnsetType | None = UNSET
-    body_template: str | UnsetType | None = UNSET
-    commit_prefix: str | UnsetType | None = UNSET
-    protected_paths: Texts | UnsetType | None = UNSET
+    labels: Labels | UnsetType | None = UNSET
+    reviewers: Reviewers | UnsetType | None = UNSET
+    body_template: Template | UnsetType | None = UNSET
+    commit_prefix: CommitPrefix | UnsetType | None = UNSET
+    protected_paths: PathPatterns | UnsetType | None = UNSET
 
 
 @frozen(kw_only=True)
 class QueueChange:
     """How the client's jobs stand beside those of others."""
 
-    max_concurrent: int | UnsetType | None = UNSET
-    share: int | UnsetType | None = UNSET
+    max_concurrent: MaxConcurrent | UnsetType | None = UNSET
+    share: Share | UnsetType | None = UNSET
 
 
 @frozen(kw_only=True)

@@ -1,19 +1,13 @@
 """What all shapes have in common."""
 
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 import attrs
 from attrs import frozen
-from msgspec import UNSET, Meta, UnsetType
-
-from agent_core.domain import branch_name
-from agent_core.domain.text_rules import MAX_NAME
+from msgspec import UNSET, UnsetType
 
 T = TypeVar("T")
 MAX_PAGE = 200
-
-Line = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
-BranchName = Annotated[str, Meta(min_length=1, max_length=branch_name.MAX_LENGTH)]
 
 
 def fill(shape: type[T], *records: object, **extra: object) -> T:

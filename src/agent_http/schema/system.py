@@ -7,7 +7,7 @@ from attrs import frozen
 from msgspec import UNSET, UnsetType
 
 from agent_core.domain.holds import HoldKind
-from agent_http.schema.shapes import Line
+from agent_http.schema.texts import Line
 from agent_http.schema.usage import Limits
 
 

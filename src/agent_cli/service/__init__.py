@@ -1,0 +1,1 @@
+"""`agent-server service`: the server under launchd or systemd."""
