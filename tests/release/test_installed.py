@@ -59,6 +59,6 @@ def test_the_demo_runs_from_it(environ: dict[str, str]) -> None:
     assert "both signatures verified" in run(["agent-server", "demo"], environ)
 
 
-def test_init_finds_its_instructions(environ: dict[str, str]) -> None:
-    run(["agent-server", "init"], environ)
-    assert (Path(environ["HOME"]) / ".claude" / "CLAUDE.md").read_text().startswith("# Agent Instructions")
+def test_init_finds_its_instructions(environ: dict[str, str], tmp_path: Path) -> None:
+    run(["agent-server", "init"], {**environ, "HOME": str(tmp_path)})
+    assert (tmp_path / ".claude" / "CLAUDE.md").read_text().startswith("# Agent Instructions")
