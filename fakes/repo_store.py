@@ -99,7 +99,7 @@ class FakeRepoStore(RepoStore):
     def find(self, repository: Repository) -> Path | None:
         return _bare_path(repository) if repository.directory in self._clones else None
 
-    async def refresh(self, repository: Repository) -> BareRepository:
+    async def refresh(self, repository: Repository, max_age: float = 0.0) -> BareRepository:
         await self._turn("refresh", repository.name)
         origin = self.origins.get((repository.org, repository.name))
         clone = self._clones.get(repository.directory)
@@ -222,7 +222,7 @@ class FakeRepoStore(RepoStore):
         self.kept[ref] = FakeCommit(tree=place.work, parent=place.base, message=message, at=at)
         return ref
 
-    async def close_worktree(self, repository: Repository, name: str) -> None:
+    async def close_worktree(self, repository: Repository, name: str, *, reusable: bool = False) -> None:
         await self._turn("close_worktree", name)
         self.worktrees.pop(name, None)
         await self.answers["close_worktree"].wait()

@@ -17,6 +17,7 @@ class UsageTold:
         self._outputs: dict[str, int] = {}
         self._turns: set[str] = set()
         """Those of the conversation itself: what the agent's own agents answer is no turn of it."""
+        self._sums = [0, 0]
         self._news = False
 
     def hear(self, event: Event) -> None:
@@ -28,17 +29,17 @@ class UsageTold:
         tokens_out = int(number(usage, "output_tokens"))
         if event.get("parent_tool_use_id") is None:
             self._turns.add(name)
-        self._news |= tokens_in > self._inputs.get(name, -1) or tokens_out > self._outputs.get(name, -1)
-        self._inputs[name] = max(tokens_in, self._inputs.get(name, 0))
-        self._outputs[name] = max(tokens_out, self._outputs.get(name, 0))
+        for place, (known, told) in enumerate(((self._inputs, tokens_in), (self._outputs, tokens_out))):
+            if told > known.get(name, -1):
+                # Kept as a sum: to add up all answers at each event takes longer with every one of them.
+                self._sums[place] += told - known.get(name, 0)
+                known[name] = told
+                self._news = True
 
     def take_news(self) -> AgentUsed | None:
         """Return the sums where they have grown since this was asked last."""
         if not self._news:
             return None
         self._news = False
-        return AgentUsed(
-            num_turns=len(self._turns),
-            input_tokens=sum(self._inputs.values()),
-            output_tokens=sum(self._outputs.values()),
-        )
+        tokens_in, tokens_out = self._sums
+        return AgentUsed(num_turns=len(self._turns), input_tokens=tokens_in, output_tokens=tokens_out)

@@ -60,8 +60,8 @@ class GitRepoStore(RepoStore):
     def find(self, repository: Repository) -> Path | None:
         return self.clones.find(repository)
 
-    async def refresh(self, repository: Repository) -> BareRepository:
-        called = time.monotonic()
+    async def refresh(self, repository: Repository, max_age: float = 0.0) -> BareRepository:
+        called = time.monotonic() - max_age
         clone = self.clones.of(repository)
         async with clone.lock:
             # Whoever waited while another call fetched, and called before that fetch began, has what it wants.
@@ -139,7 +139,7 @@ class GitRepoStore(RepoStore):
             if ref:
                 _log.warning("%s: what the job %s left there was kept as %s", place, owner, ref)
 
-    async def close_worktree(self, repository: Repository, name: str) -> None:
+    async def close_worktree(self, repository: Repository, name: str, *, reusable: bool = False) -> None:
         clone = self.clones.of(repository)
         with failing("worktree_failed", f"The worktree {name} could not be closed"):
             async with clone.lock:

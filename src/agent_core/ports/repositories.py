@@ -70,8 +70,11 @@ class RepoStore(Protocol):
         """Tell where the bare repository is, or None when it was not cloned yet."""
         ...
 
-    async def refresh(self, repository: Repository) -> BareRepository:
-        """Clone the repository if it is not there, and bring it up to date with its origin."""
+    async def refresh(self, repository: Repository, max_age: float = 0.0) -> BareRepository:
+        """Clone the repository if it is not there, and bring it up to date with its origin.
+
+        A look at the origin that was begun at most `max_age` seconds ago will do.
+        """
         ...
 
     async def open_worktree(
@@ -116,8 +119,11 @@ class RepoStore(Protocol):
         """Save the worktree's changes under `refs/agent/kept/<job id>` and return the ref; None without changes."""
         ...
 
-    async def close_worktree(self, repository: Repository, name: str) -> None:
-        """Remove the worktree of this name and its local branch, however much is there: nothing is fine too."""
+    async def close_worktree(self, repository: Repository, name: str, *, reusable: bool = False) -> None:
+        """Remove the worktree of this name and its local branch, however much is there: nothing is fine too.
+
+        `reusable` says that all went well in it: a store may make a later worktree of its files.
+        """
         ...
 
     async def sweep(self, active: Collection[str], before: datetime) -> Sequence[Path]:
