@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 AGENT ?= rehearsal
 
-.PHONY: demo test check fix test-real test-chaos bench docs screenshots release-check lock clean
+.PHONY: demo test check fix test-real test-chaos bench soak docs screenshots release-check lock clean
 
 demo: .venv/run.stamp
 	$(BIN)/agent-server demo --agent $(AGENT)
@@ -32,6 +32,9 @@ test-chaos: .venv/dev.stamp
 
 bench: .venv/dev.stamp
 	$(BIN)/python -m benchmarks $(BENCH)
+
+soak: .venv/dev.stamp
+	$(BIN)/python -m benchmarks.soak
 
 docs: .venv/dev.stamp
 	$(BIN)/python -m docs.generate

@@ -4,18 +4,25 @@ import json
 import signal
 import sys
 import tempfile
+import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks import machine, standins
+from benchmarks import machine, standins, targets
 from benchmarks.bench import Bench
 from benchmarks.report import Outcome, Verdicts, progress
 from benchmarks.run import folder_of_programs, folder_of_run
 from benchmarks.sample import Json
 from benchmarks.server import ServerFailed
 from benchmarks.settings import Settings, parse
+
+
+class StoodStill(Exception):
+    """A figure took longer than it may."""
 
 
 def main() -> int:
@@ -38,7 +45,7 @@ def main() -> int:
 
 def measure(settings: Settings, work: Path) -> int:
     bench = Bench(settings, work, Verdicts())
-    about = machine.description()
+    about, started = machine.description(), time.monotonic()
     begin = machine.yardstick()
     repetitions = "medians of" if settings.reps > 1 else "a look only:"
     print(f"{' '.join(settings.command)}: {repetitions} {settings.reps} repetition(s)")
@@ -48,7 +55,8 @@ def measure(settings: Settings, work: Path) -> int:
         progress(name)
         mark = machine.yardstick()
         try:
-            outcome: Outcome = import_module(f"benchmarks.figures.{name}").measure(bench)
+            with at_most(settings.limit_s):
+                outcome: Outcome = import_module(f"benchmarks.figures.{name}").measure(bench)
         except Exception as error:  # one figure's failure must not lose the others
             if not isinstance(error, ServerFailed):
                 traceback.print_exc()
@@ -60,9 +68,26 @@ def measure(settings: Settings, work: Path) -> int:
         for table in outcome.tables:
             print(f"\n{table.text()}", flush=True)
         write(settings, {"machine": about, "yardstick": begin, "problems": bench.verdicts.problems, **figures})
-    print(f"\n{bench.verdicts.text()}")
+    for table in targets.tables(figures):
+        print(f"\n{table.text()}")
+    print(f"\n{bench.verdicts.text()}\n{(time.monotonic() - started) / 60:.0f} minutes")
     write(settings, {"machine": about, "yardstick": begin, "problems": bench.verdicts.problems, **figures})
     return 1 if bench.verdicts.problems else 0
+
+
+@contextmanager
+def at_most(seconds: int) -> Iterator[None]:
+    """Raise StoodStill in what is done here when the time is up, wherever it waits."""
+
+    def give_up(*_: object) -> None:
+        raise StoodStill(f"given up, since it was not done after {seconds} s; above is what it waited for")
+
+    signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
 
 
 def write(settings: Settings, result: Json) -> None:

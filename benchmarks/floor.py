@@ -10,6 +10,7 @@ from benchmarks.run import Run
 from benchmarks.sample import Json, median
 
 SCRIPT = Path(__file__).parent / "floor.sh"
+BRANCHES = "floor"  # taken away at the end: the server has nothing to fetch of it
 
 
 def _clone(run: Run, name: str) -> Path:
@@ -23,6 +24,38 @@ def _clone(run: Run, name: str) -> Path:
         ):
             subprocess.run(command, env=run.environment(), check=True)
     return bare
+
+
+def literal_steps(run: Run, jobs: int) -> dict[str, list[int]]:
+    """What the specification's commands before and after the agent take alone, ns, job by job."""
+    bare, env = _clone(run, run.repos[0]), run.environment()
+    took: dict[str, list[int]] = {"before": [], "after": []}
+    for _ in range(jobs):
+        key = f"steps-{time.monotonic_ns()}"
+        tree, branch = run.base / "floor/wt" / key, f"{BRANCHES}/{key}"
+        git, create = ["git", "-C", str(tree)], ["gh", "pr", "create", "--title", "t", "--body", "b", "--head", branch]
+        steps = {
+            "before": [
+                ["git", "-C", str(bare), "fetch", "origin", "--prune"],
+                ["git", "-C", str(bare), "worktree", "add", "-b", branch, str(tree), "origin/main"],
+            ],
+            "after": [
+                [*git, "add", "-A"],
+                [*git, "commit", "-m", "t"],
+                [*git, "push", "-u", "origin", branch],
+                [*create, "--base", "main"],
+            ],
+        }
+        for name, commands in steps.items():
+            begin = time.monotonic_ns()
+            for command in commands:
+                cwd = tree if tree.exists() else bare
+                subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+            took[name].append(time.monotonic_ns() - begin)
+            (tree / "README.md").write_text(key)
+        subprocess.run(["git", "-C", str(bare), "worktree", "remove", "--force", str(tree)], env=env, check=True)
+    run.origins.remove_branches(BRANCHES)
+    return took
 
 
 def shell_floor(run: Run, mode: str, jobs: int, workers: int = 2) -> Json:
@@ -50,10 +83,12 @@ def shell_floor(run: Run, mode: str, jobs: int, workers: int = 2) -> Json:
     begin = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         list(pool.map(one, range(jobs)))
+    seconds = time.monotonic() - begin
+    run.origins.remove_branches(BRANCHES)
     return {
         "mode": mode,
         "workers": workers,
-        "jobs_per_s": round(len(took) / (time.monotonic() - begin), 2),
+        "jobs_per_s": round(len(took) / seconds, 2),
         "job_ms": median((t * 1000 for t in took), 1),
         "failed": len(errors),
     }

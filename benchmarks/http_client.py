@@ -19,7 +19,7 @@ class Answer(NamedTuple):
 class HttpClient:
     """One connection to one port of this machine. A connection the server has closed in between is opened again."""
 
-    def __init__(self, port: int, timeout: float = 600) -> None:
+    def __init__(self, port: int, timeout: float = 120) -> None:
         self.port, self.timeout = port, timeout
         self.headers = {"Authorization": f"Bearer {API_SECRET}"}
         self._socket: socket.socket | None = None

@@ -4,6 +4,7 @@ import os
 import platform
 import statistics
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -13,8 +14,8 @@ STAT = Path("/proc/stat")
 
 
 def yardstick() -> Json:
-    """A fixed loop of the interpreter and fork+exec of `true`, in ms; the idle share of the machine."""
-    loops, execs = [], []
+    """A fixed loop of the interpreter, fork+exec of `true`, 4 KB made durable, in ms; the idle share of the machine."""
+    loops, execs, writes = [], [], []
     for _ in range(5):
         begin = time.monotonic()
         sum(i * i for i in range(400_000))
@@ -23,9 +24,17 @@ def yardstick() -> Json:
         for _ in range(10):
             subprocess.run(["true"], check=False)
         execs.append((time.monotonic() - begin) / 10)
+    with tempfile.TemporaryFile() as file:
+        for _ in range(20):
+            begin = time.monotonic()
+            file.write(bytes(4096))
+            file.flush()
+            os.fsync(file.fileno())
+            writes.append(time.monotonic() - begin)
     return {
         "loop_ms": round(statistics.median(loops) * 1000, 1),
         "exec_true_ms": round(statistics.median(execs) * 1000, 2),
+        "fsync_ms": round(statistics.median(writes) * 1000, 2),
         "idle": idle_share(0.3),
     }
 

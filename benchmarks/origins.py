@@ -56,3 +56,11 @@ class Origins:
             command = ["git", "-C", str(self.path(name)), *listing]
             found += subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
         return found
+
+    def remove_branches(self, prefix: str) -> None:
+        """Take the branches under a prefix away, at all origins."""
+        for name in self.names:
+            git = ["git", "-C", str(self.path(name))]
+            listing = [*git, "for-each-ref", "--format=delete %(refname)", f"refs/heads/{prefix}"]
+            listed = subprocess.run(listing, capture_output=True, check=True).stdout
+            subprocess.run([*git, "update-ref", "--stdin"], input=listed, check=True)

@@ -1,125 +1,119 @@
-"""Requests sent only to be timed."""
+"""Requests sent only to be timed, by a small C program: the cores belong to what is measured."""
 
 import json
-import os
-import shutil
 import subprocess
-import threading
-import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from benchmarks.http_client import API_SECRET, HttpClient
+from benchmarks import standins
+from benchmarks.http_client import API_SECRET
 from benchmarks.run import Run
-from benchmarks.sample import Json, Latency, median
-from benchmarks.settings import Settings
+from benchmarks.sample import Json, Latency
 
 TIME_LIMIT_S = 10
-PAUSE_S = 0.005  # spreads the requests over what else the server does; back to back, all would see the same moment
-WRK_SCRIPT = Path(__file__).parent / "wrk.lua"
+PAUSE_US = 5000  # spreads the requests over what else the server does; back to back, all would see the same moment
+RUNNING_NUMBER = "@@@@@@@@"  # becomes a number of eight digits, another one in each request
+END_LIMIT_S = 30
+FOREVER_S = 3600
 
 
-class Probe(threading.Thread):
+@dataclass(frozen=True)
+class Answers:
+    """What came of the requests: ns in all and of each, answers other than 2xx, connections without an answer."""
+
+    ns: int
+    took: list[int]
+    refused: int
+    broken: int
+    trouble: str
+
+    @property
+    def per_s(self) -> float:
+        return round(len(self.took) / (self.ns / 1e9), 1) if self.ns else 0.0
+
+    def all_right(self, what: str) -> "Answers":
+        """The same; RuntimeError when one was refused or did not come."""
+        if self.refused or self.broken:
+            raise RuntimeError(f"{what}: {self.refused} refused, {self.broken} broken off: {self.trouble}")
+        return self
+
+
+class Load:
+    """Requests that are being sent, until `end` or one of the limits."""
+
+    def __init__(
+        self,
+        run: Run,
+        request: bytes,
+        *,
+        connections: int = 1,
+        count: int = 0,
+        seconds: float = FOREVER_S,
+        per_s: float = 0,
+        pause_us: int = 0,
+    ) -> None:
+        numbers = (run.server.port, connections, count, seconds, per_s, pause_us)
+        self._limit_s = seconds + END_LIMIT_S
+        self._process = subprocess.Popen(
+            [standins.program_of_load(run.work), *map(str, numbers)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert self._process.stdin is not None
+        self._process.stdin.write(request)
+        self._process.stdin.close()
+        self._process.stdin = None
+
+    def done(self) -> Answers:
+        """Wait for its end."""
+        return self._answers(self._limit_s)
+
+    def end(self) -> Answers:
+        """End it now."""
+        self._process.terminate()
+        return self._answers(END_LIMIT_S)
+
+    def _answers(self, limit_s: float) -> Answers:
+        try:
+            out, _ = self._process.communicate(timeout=limit_s)
+        finally:
+            self._process.kill()
+        return Answers(**json.loads(out))
+
+
+class Probe:
     """GET at a fixed rate; each latency counts from the moment the request was due, so that a stall is not hidden."""
 
-    def __init__(self, port: int, path: str = "/health", per_second: float = 50) -> None:
-        super().__init__(daemon=True)
-        self.path, self.gap = path, int(1e9 / per_second)
-        self.took: list[int] = []
-        self._http = HttpClient(port)
-        self._halt = threading.Event()
-
-    def run(self) -> None:
-        due = time.monotonic_ns()
-        while not self._halt.is_set():
-            time.sleep(max(0, due - time.monotonic_ns()) / 1e9)
-            try:
-                self._http.get(self.path)
-            except OSError:
-                return
-            self.took.append(time.monotonic_ns() - due)
-            due += self.gap
+    def __init__(self, run: Run, path: str = "/health", per_second: float = 50) -> None:
+        self._load = Load(run, message("GET", path), per_s=per_second)
 
     def end(self) -> list[int]:
         """Stop; the nanoseconds of each answer."""
-        self._halt.set()
-        self.join(120)
-        return self.took
+        return self._load.end().took
+
+
+def message(method: str, path: str, body: Json | None = None, headers: Mapping[str, str] | None = None) -> bytes:
+    """A request as it is sent."""
+    data = json.dumps(body).encode() if body else b""
+    fields = {"Host": "127.0.0.1", "Authorization": f"Bearer {API_SECRET}", **(headers or {})}
+    if body:
+        fields |= {"Content-Type": "application/json", "Content-Length": str(len(data))}
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+    return "\r\n".join([*lines, "", ""]).encode() + data
 
 
 def requests(
-    run: Run,
-    method: str,
-    path: str,
-    count: int,
-    body: Callable[[int], Json] | None = None,
-    headers: Mapping[str, str] | None = None,
+    run: Run, method: str, path: str, count: int, body: Json | None = None, headers: Mapping[str, str] | None = None
 ) -> list[int]:
-    """One request at a time; the nanoseconds of each. Stops early at the time limit, but not before five."""
-    http = HttpClient(run.server.port)
-    http.headers |= headers or {}
-    took: list[int] = []
-    end = time.monotonic() + TIME_LIMIT_S
-    while len(took) < count and (len(took) < 5 or time.monotonic() < end):
-        content = body(len(took)) if body else None
-        time.sleep(PAUSE_S)
-        begin = time.monotonic_ns()
-        answer = http.request(method, path, content)
-        took.append(time.monotonic_ns() - begin)
-        if answer.status not in (200, 201):
-            raise RuntimeError(f"{method} {path}: {answer.status} {answer.body[:300]!r}")
-    http.close()
-    return took
+    """One request at a time; the nanoseconds of each. Stops early at the time limit."""
+    load = Load(run, message(method, path, body, headers), count=count, seconds=TIME_LIMIT_S, pause_us=PAUSE_US)
+    return load.done().all_right(f"{method} {path}").took
 
 
-def wrk(settings: Settings, run: Run, path: str, body: Json | None = None, tag: str = "") -> Json:
-    """Requests a second with wrk, median of the repetitions; empty where wrk is not installed."""
-    if shutil.which("wrk") is None:
-        return {}
-    command = [
-        "wrk",
-        "-t1",
-        f"-c{settings.connections}",
-        f"-d{settings.wrk_s}s",
-        "--timeout",
-        "60s",
-        "-s",
-        str(WRK_SCRIPT),
-    ]
-    results = []
-    for repetition in range(settings.reps):
-        done = subprocess.run(
-            [*command, f"http://127.0.0.1:{run.server.port}{path}"],
-            env={
-                **os.environ,
-                "RIG_AUTH": f"Bearer {API_SECRET}",
-                "RIG_BODY": json.dumps(body) if body else "",
-                "RIG_TAG": f"{tag}{repetition}",
-            },
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        results.append(json.loads(done.stdout.strip().splitlines()[-1]))
-    errors = sum(r["errors"] + r["non2xx"] for r in results)
-    return {
-        "req_per_s": median((r["requests"] / (r["us"] / 1e6) for r in results), 1),
-        f"c{settings.connections}_p50_ms": median((r["p50_us"] / 1000 for r in results), 3),
-        f"c{settings.connections}_p99_ms": median((r["p99_us"] / 1000 for r in results), 3),
-        **({"errors": errors} if errors else {}),
-    }
-
-
-def endpoint(
-    settings: Settings, run: Run, method: str, path: str, body: Callable[[int], Json] | None = None, tag: str = ""
-) -> Json:
-    """One endpoint by one connection, and by wrk's where it answers fast enough for wrk's few seconds."""
-    latency = Latency.of(requests(run, method, path, settings.requests, body=body), 3)
-    out = latency.json()
-    if latency.p50 is not None and latency.p50 * settings.connections < settings.wrk_s * 500:
-        template = run.job_body("@N@", exit=1) | {"osCallbackUrl": None} if body else None
-        out |= wrk(settings, run, path, template, tag)
-    return out
+def rate(run: Run, method: str, path: str, connections: int, seconds: float, body: Json | None = None) -> Json:
+    """Requests a second by so many connections, each with one request after the other."""
+    load = Load(run, message(method, path, body), connections=connections, seconds=seconds)
+    answers = load.done().all_right(f"{method} {path}")
+    latency = Latency.of(answers.took, 3)
+    return {"requests": len(answers.took), "req_per_s": answers.per_s, "p50_ms": latency.p50, "p99_ms": latency.p99}
 
 
 def reading_paths(job_id: str) -> dict[str, str]:

@@ -36,10 +36,15 @@ def tree(root: int) -> list[int]:
 
 
 def memory(root: int) -> Json:
-    """RSS and PSS in MB of the server's processes; agents, git and gh are left out. Empty without /proc."""
+    """RSS and PSS in MB, of the server itself, and of the others: its lifelines and what they are forked from.
+
+    Agents, git and gh are left out. `mb`: the server's RSS and the others' PSS, since what is forked shares its memory.
+    Empty without /proc.
+    """
     if not PROC.is_dir():
         return {}
-    rss = pss = count = 0
+    sizes = {"Rss": [0, 0], "Pss": [0, 0]}
+    count = 0
     for pid in tree(root):
         try:
             if (PROC / str(pid) / "exe").readlink().name in NOT_THE_SERVER:
@@ -47,9 +52,18 @@ def memory(root: int) -> Json:
             text = (PROC / str(pid) / "smaps_rollup").read_text()
         except OSError:
             continue
-        sizes = {name: int(kb) for name, kb in re.findall(r"^(Rss|Pss):\s+(\d+)", text, re.MULTILINE)}
-        rss, pss, count = rss + sizes["Rss"], pss + sizes["Pss"], count + 1
-    return {"rss_mb": round(rss / 1024, 1), "pss_mb": round(pss / 1024, 1), "processes": count}
+        for name, kb in re.findall(r"^(Rss|Pss):\s+(\d+)", text, re.MULTILINE):
+            sizes[name][pid != root] += int(kb)
+        count += 1
+    (rss, others_rss), (pss, others_pss) = ([round(kb / 1024, 1) for kb in sizes[name]] for name in ("Rss", "Pss"))
+    return {
+        "mb": round(rss + others_pss, 1),
+        "rss_mb": rss,
+        "pss_mb": pss,
+        "others": count - 1,
+        "others_rss_mb": others_rss,
+        "others_pss_mb": others_pss,
+    }
 
 
 def cpu_seconds(root: int) -> tuple[float, float] | None:

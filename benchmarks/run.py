@@ -1,8 +1,10 @@
 """One run: a fresh directory with origins, stand-ins, a callback receiver and a server, and the jobs sent to it."""
 
 import concurrent.futures
+import contextlib
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -13,7 +15,9 @@ from types import TracebackType
 
 from benchmarks import origins, standins
 from benchmarks.event_log import AgentLog, CallbackLog
+from benchmarks.git_log import GitLog
 from benchmarks.http_client import API_SECRET, HttpClient
+from benchmarks.processes import cpu_seconds
 from benchmarks.sample import Json
 from benchmarks.server import Server, ServerFailed
 from benchmarks.settings import Settings
@@ -36,9 +40,17 @@ class Run:
     """Opened with `with`; everything in it is stopped and deleted at the end. `start()` starts the server."""
 
     def __init__(
-        self, settings: Settings, work: Path, *, concurrent: int = 2, repos: int = 1, origin: str = "small"
+        self,
+        settings: Settings,
+        work: Path,
+        *,
+        concurrent: int = 2,
+        repos: int = 1,
+        origin: str = "small",
+        moods: Sequence[str] = (),
     ) -> None:
-        self.settings, self.work, self.concurrent = settings, work, concurrent
+        """`moods` are the receiver's further arguments: what share of the callbacks it refuses, and a seed."""
+        self.settings, self.work, self.concurrent, self.moods = settings, work, concurrent, moods
         self.base = folder_of_run(work)
         self.repos = [f"{origin}{i}" for i in range(repos)]
         self.origin = origin
@@ -62,7 +74,8 @@ class Run:
         delays = f"gh_ms={self.settings.gh_ms}\nssh_ms={self.settings.ssh_ms}\n"
         (self.base / standins.CONFIGURATION).write_text(delays)
         self._receiver = subprocess.Popen(
-            [sys.executable, str(RECEIVER), str(self.base / "callbacks.log"), WEBHOOK_SECRET], stdout=subprocess.PIPE
+            [sys.executable, str(RECEIVER), str(self.base / "callbacks.log"), WEBHOOK_SECRET, *self.moods],
+            stdout=subprocess.PIPE,
         )
         assert self._receiver.stdout is not None
         self.callback_port = int(self._receiver.stdout.readline())
@@ -85,8 +98,22 @@ class Run:
         return Path(self._filled_in(self.settings.database))
 
     def database_bytes(self) -> int:
-        """With its journal; 0 where there is none at the place that the settings name."""
-        return sum(file.stat().st_size for file in self.database.parent.glob(self.database.name + "*"))
+        """What is in it, however much of that is in its journal still; 0 where there is no database."""
+        if not self.database.exists():
+            return 0
+        with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as database:
+            pragmas = ("page_count", "freelist_count", "page_size")
+            pages, free, size = (database.execute(f"PRAGMA {name}").fetchone()[0] for name in pragmas)
+        return int((pages - free) * size)
+
+    def rig_cpu_seconds(self) -> float:
+        """CPU of what measures: this process and the receiver."""
+        receiver = cpu_seconds(self._receiver.pid)
+        return time.process_time() + (receiver[0] if receiver else 0)
+
+    def trace_git(self) -> GitLog:
+        """From now on the server's git notes what it does, which costs time."""
+        return GitLog(self.base / "home", self.base / "git.log")
 
     def _filled_in(self, text: str) -> str:
         """Other braces stay: an origin's URL may be a template of the server's own."""
@@ -134,7 +161,7 @@ class Run:
         if not self.wait(keys, 180):
             raise ServerFailed(f"the first job of each repository did not end:\n{self.server.last_words()}")
 
-    def job_body(self, key: int | str, repo: int = 0, **directive: int) -> Json:
+    def job_body(self, key: int | str, repo: int = 0, **directive: int | str) -> Json:
         """A request for a job; the directive steers the stand-in agent."""
         words = " ".join(f"{name}={value}" for name, value in {"k": key, "lines": 5, **directive}.items())
         return {

@@ -55,6 +55,15 @@ SELECT substr(completed_at, 1, 10), client_id, os_feature_id, model, count(*), s
        sum(output_tokens), sum(cost_usd)
 FROM jobs WHERE seq >= :first_job GROUP BY 1, 2, 3, 4
 """
+DAYS = (
+    "DELETE FROM ledger_days",
+    """
+INSERT INTO ledger_days
+SELECT day, client_id, model, sum(jobs), sum(completed), sum(failed), sum(cancelled), sum(wall_ms), sum(agent_ms),
+       sum(num_turns), sum(input_tokens), sum(output_tokens), sum(cost_usd)
+FROM ledger GROUP BY 1, 2, 3
+""",
+)
 GROUPS = """
 INSERT INTO message_groups (first_seq, last_seq, job_seq)
 SELECT :first_line + (seq - :first_job) * :each, :first_line + (seq - :first_job + 1) * :each - 1, seq
@@ -103,7 +112,7 @@ def seed(database: Path, jobs: int, messages: int) -> Json:
             (f"seedclient{i:02d}", f"Seed client {i}", f"seed{i}", f"seed{i}.git"),
         )
     said = (GROUPS, LINES) if messages >= jobs else ()
-    for statement in (JOBS, TAGS, WORDS, LEDGER, *said, CALLBACKS):
+    for statement in (JOBS, TAGS, WORDS, LEDGER, *DAYS, *said, CALLBACKS):
         db.execute(statement, values)
     db.execute("COMMIT")
     for *_, sql in in_the_way:

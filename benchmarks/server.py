@@ -72,6 +72,14 @@ class Server:
         self._process = None
         self.http.close()
 
+    def ends(self, limit_s: float) -> int | None:
+        """Tell it to stop, as an operator does; its exit code, None when it takes longer."""
+        assert self._process is not None
+        self._process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process.wait(limit_s)
+        return None
+
     def end_agents(self) -> None:
         for pid in running_from(self.agents):
             with contextlib.suppress(ProcessLookupError):

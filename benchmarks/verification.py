@@ -97,9 +97,29 @@ class LineCheck:
 
 def job_messages(run: Run, key: int) -> list[Json]:
     """All of a job's messages from the agent's standard output, in the order of the answer."""
+    answer = _answer(run, f"/jobs/{run.ids[key]}?includeMessages=true")
+    return [m for m in answer["messages"] if m["type"] != "stderr"]
+
+
+def _answer(run: Run, path: str) -> Json:
     http = HttpClient(run.server.port)
-    answer = http.get(f"/jobs/{run.ids[key]}?includeMessages=true")
+    answer = http.get(path)
     http.close()
     if answer.status != 200:
-        raise RuntimeError(f"GET /jobs/:id?includeMessages=true: {answer.status} {answer.body[:300]!r}")
-    return [m for m in answer.json()["messages"] if m["type"] != "stderr"]
+        raise RuntimeError(f"GET {path}: {answer.status} {answer.body[:300]!r}")
+    found: Json = answer.json()
+    return found
+
+
+def resumes(run: Run, key: int) -> bool:
+    """Whether a job's log, read on in pages from a place in its middle, is what follows there in the whole of it."""
+    whole = [m["content"] for m in _answer(run, f"/jobs/{run.ids[key]}?includeMessages=true")["messages"]]
+    first = _answer(run, f"/jobs/{run.ids[key]}/messages?limit=1000")
+    read, after, more = len(first["messages"]), first["last"], first["more"]
+    while more:
+        page = _answer(run, f"/jobs/{run.ids[key]}/messages?after={after}&limit=1000")
+        contents = [m["content"] for m in page["messages"]]
+        if contents != whole[read : read + len(contents)]:
+            return False
+        read, after, more = read + len(contents), page["last"], page["more"]
+    return read == len(whole)

@@ -14,6 +14,7 @@ from agent_core.ports import (
     AgentEvent,
     AgentHealth,
     AgentLimits,
+    AgentMessage,
     AgentSaid,
     AgentSpawned,
     AgentTask,
@@ -79,7 +80,7 @@ def not_logged_in() -> AgentEnded:
 class Script:
     """One run: what is said and told of limits, which files are written (None deletes), and how it ends."""
 
-    says: Sequence[str | AgentSaid | AgentLimits | AgentUsed] = ("I will write the file.", "All done.")
+    says: Sequence[str | AgentMessage | AgentLimits | AgentUsed] = ("I will write the file.", "All done.")
     edits: Mapping[str, str | None] = field(factory=lambda: {"hello.txt": "hello\n"})
     ending: AgentEnded = field(factory=finished)
     spawns: bool = True
@@ -136,10 +137,7 @@ class FakeCodeAgent(Holdable, CodeAgent):
                     self.repo_store.edit(task.worktree, path, text)
             if self.on_run is not None:
                 self.on_run(task)
-            says = [
-                AgentSaid(type=MessageType.STDOUT, content=said) if isinstance(said, str) else said
-                for said in script.says
-            ]
+            says = [_event(said) for said in script.says]
             for said in says[:1]:
                 yield said
             await self._gate(task.job_id, boot)
@@ -163,6 +161,12 @@ class FakeCodeAgent(Holdable, CodeAgent):
         if not scripts:
             return self.default
         return scripts.pop(0) if len(scripts) > 1 else scripts[0]
+
+
+def _event(said: str | AgentMessage | AgentLimits | AgentUsed) -> AgentEvent:
+    if isinstance(said, str):
+        said = AgentMessage(MessageType.STDOUT, said)
+    return AgentSaid((said,)) if isinstance(said, AgentMessage) else said
 
 
 def _asks(text: str, prompt: str) -> bool:

@@ -49,9 +49,10 @@ class FakeRepoStore(RepoStore):
     """Keeps everything in memory, open to look at and to change.
 
     `origins` by (org, name), `worktrees` by name, `kept` by ref, `pushes` in order, `calls` as (method, job id, or the
-    name of the worktree or repository). `fail_next` lets a method fail before it has an effect. A method waits before
-    its effect while its gate in `gates` is cleared, and after it while the one in `answers` is: a caller that is
-    cancelled there has pushed without knowing. Both make the gate of a name that is asked for, open.
+    name of the worktree or repository), `ended_well` the names closed as reusable. `fail_next` lets a method fail
+    before it has an effect. A method waits before its effect while its gate in `gates` is cleared, and after it while
+    the one in `answers` is: a caller that is cancelled there has pushed without knowing. Both make the gate of a name
+    that is asked for, open.
     """
 
     def __init__(self, clock: Clock = lambda: datetime.now(UTC)) -> None:
@@ -60,6 +61,7 @@ class FakeRepoStore(RepoStore):
         self.kept: dict[str, FakeCommit] = {}
         self.pushes: list[FakePush] = []
         self.calls: list[tuple[str, str]] = []
+        self.ended_well: list[str] = []
         self.gates: defaultdict[str, asyncio.Event] = defaultdict(_open_gate)
         self.answers: defaultdict[str, asyncio.Event] = defaultdict(_open_gate)
         self._clock = clock
@@ -225,6 +227,7 @@ class FakeRepoStore(RepoStore):
     async def close_worktree(self, repository: Repository, name: str, *, reusable: bool = False) -> None:
         await self._turn("close_worktree", name)
         self.worktrees.pop(name, None)
+        self.ended_well += [name] if reusable else []
         await self.answers["close_worktree"].wait()
 
     async def sweep(self, active: Collection[str], before: datetime) -> Sequence[Path]:

@@ -17,6 +17,7 @@ from agent_core.ports import (
     JobFilter,
     JobPage,
     JobRepo,
+    ListedJob,
     MessageLog,
     Outbox,
     QueueSnapshot,
@@ -75,6 +76,10 @@ class FakeJobRepo(JobRepo):
         await self.db.turn()
         return self._in_states(states)
 
+    async def listed(self, states: Collection[JobState]) -> Sequence[ListedJob]:
+        await self.db.turn()
+        return tuple(map(_listed, self._in_states(states)))
+
     async def queue(self) -> QueueSnapshot:
         await self.db.turn()
         return QueueSnapshot(
@@ -96,6 +101,11 @@ class FakeJobRepo(JobRepo):
 
 def _entry(job: Job) -> QueueEntry:
     return QueueEntry(**{f.name: getattr(job, f.name) for f in fields(QueueEntry)})
+
+
+def _listed(job: Job) -> ListedJob:
+    facts = {f.name: getattr(job, f.name) for f in fields(ListedJob)}
+    return ListedJob(**facts | {"prompt": "" if job.title else job.prompt[:500]})
 
 
 @define

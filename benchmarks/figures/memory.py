@@ -10,19 +10,32 @@ from benchmarks.sample import Json
 from benchmarks.verification import JobCheck
 
 RUNNING, SLICE = 32, 500
+WARM = 1000
+"""From so many jobs on memory is to stay what it is."""
 
 
 def measure(bench: Bench) -> Outcome:
     data = _running(bench)
     if bench.settings.memory_jobs:
         data["many"] = _many(bench)
-    table = Table("Memory of the server's processes, RSS in MB (empty where there is no /proc)", ("", "MB", "jobs/s"))
+    table = Table(
+        "Memory in MB: the server's RSS; its lifelines and what they are forked from, whose PSS counts shared memory "
+        "once (empty where there is no /proc)",
+        ("", "RSS", "others", "their PSS", "their RSS", "jobs/s"),
+    )
     for name in ("idle_fresh", "idle_warm", "running"):
-        table.rows.append((name.replace("_", " "), number(data[name].get("rss_mb")), ""))
-    table.rows.append((f"for each of {RUNNING} running jobs", number(data["mb_per_running_job"], 2), ""))
-    for jobs, rate, rss_mb in data.get("many", {}).get("series_jobs_rate_rss", ()):
-        table.rows.append((f"after {jobs:,} jobs", number(rss_mb), number(rate)))
+        table.rows.append((name.replace("_", " "), *_cells(data[name]), ""))
+    each = data["mb_per_running_job"]
+    cells = number(each["server"], 2), "1", number(each["lifeline"], 2), number(each["lifeline_rss"], 2)
+    table.rows.append((f"for each of {RUNNING} running jobs", *cells, ""))
+    for jobs, rate, used in data.get("many", {}).get("series", ()):
+        table.rows.append((f"after {jobs:,} jobs", *_cells(used), number(rate)))
     return Outcome(data, [table])
+
+
+def _cells(used: Json) -> tuple[str, ...]:
+    units = {"rss_mb": 1, "others": 0, "others_pss_mb": 1, "others_rss_mb": 1}
+    return tuple(number(used.get(unit), digits) for unit, digits in units.items())
 
 
 def _running(bench: Bench) -> Json:
@@ -37,15 +50,20 @@ def _running(bench: Bench) -> Json:
         run.occupy(RUNNING, sleep_ms=LONG * 1000)
         time.sleep(1)
         out["running"] = memory(run.server.pid)
-    grown = [out["running"][unit] - out["idle_warm"][unit] for unit in ("rss_mb",) if out["running"]]
-    out["mb_per_running_job"] = round(grown[0] / RUNNING, 2) if grown else None
-    return out
+    units = {"server": "rss_mb", "lifeline": "others_pss_mb", "lifeline_rss": "others_rss_mb"}
+    return {
+        **out,
+        "mb_per_running_job": {
+            name: round((out["running"][unit] - out["idle_warm"][unit]) / RUNNING, 2) if out["running"] else None
+            for name, unit in units.items()
+        },
+    }
 
 
 def _many(bench: Bench) -> Json:
     """Sent in slices, so that a long queue does not count as memory of finished jobs."""
     settings = bench.settings
-    series: list[tuple[int, float, float | None]] = []
+    series: list[tuple[int, float, Json]] = []
     with bench.run(concurrent=8, repos=8) as run:
         run.start()
         before = memory(run.server.pid)
@@ -61,12 +79,15 @@ def _many(bench: Bench) -> Json:
             if check.problems():
                 break
             done += count
-            series.append((done, rate, memory(run.server.pid).get("rss_mb")))
-            progress("memory", series[-1])
+            series.append((done, rate, memory(run.server.pid)))
+            progress("memory", f"{done:,} jobs, {rate} jobs/s, {series[-1][2].get('rss_mb')} MB")
         size = run.database_bytes()
-        return {
-            "jobs": done,
-            "before": before,
-            "series_jobs_rate_rss": series,
-            "bytes_per_job": round(size / done) if done else None,
-        }
+    since = next((step for step in series if step[0] >= WARM), None)
+    return {
+        "jobs": done,
+        "before": before,
+        "series": series,
+        "since": since[0] if since else 0,
+        "grown": round(series[-1][2]["mb"] / since[2]["mb"], 3) if since and since[2] else None,
+        "bytes_per_job": round(size / done) if done else None,
+    }

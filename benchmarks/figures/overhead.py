@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from benchmarks.bench import Bench
+from benchmarks.floor import literal_steps
 from benchmarks.report import Outcome, Table, p50_p99
 from benchmarks.run import Run
 from benchmarks.sample import Latency, median
@@ -13,6 +14,8 @@ TITLES = {
     "end_to_callback": "agent ended -> callback received",
     "post_answer": "POST sent -> answered",
 }
+FLOORS = {"before": "the commands before the agent", "after": "the commands after the agent, with gh"}
+FLOOR_JOBS = 20
 
 
 def gaps(run: Run, keys: Sequence[int]) -> dict[str, list[int]]:
@@ -39,21 +42,23 @@ def one_by_one(run: Run, count: int) -> tuple[list[int], dict[str, list[int]]]:
 
 
 def measure(bench: Bench) -> Outcome:
-    latencies: dict[str, list[Latency]] = {name: [] for name in TITLES}
+    latencies: dict[str, list[Latency]] = {name: [] for name in (*TITLES, *FLOORS)}
     checks = []
     for _ in range(bench.settings.reps):
         with bench.run() as run:
             run.start()
             bench.quiet()
+            floor = literal_steps(run, FLOOR_JOBS) if bench.settings.floor else {name: [] for name in FLOORS}
             keys, found = one_by_one(run, bench.settings.alone)
-            for name, values in found.items():
+            for name, values in (found | floor).items():
                 latencies[name].append(Latency.of(values))
             checks.append(bench.verdicts.check("overhead", JobCheck.of(run, keys)))
     middle = {name: Latency.middle(repetitions) for name, repetitions in latencies.items()}
     table = Table(
-        f"The server's own time around the agent, one job at a time ({bench.settings.alone} jobs a repetition), ms",
+        f"The server's own time around the agent, one job at a time ({bench.settings.alone} jobs a repetition), ms, "
+        "and the specification's commands alone",
         ("", "p50", "p99"),
-        [(title, *p50_p99(middle[name])) for name, title in TITLES.items()],
+        [(title, *p50_p99(middle[name])) for name, title in (TITLES | FLOORS).items()],
     )
     data = {
         name: {**latency.json(), "p50_of_each": [r.p50 for r in latencies[name]]} for name, latency in middle.items()

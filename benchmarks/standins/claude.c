@@ -78,7 +78,8 @@ int main(int argc, char **argv) {
   char edit[256] = "README.md";
   for (const char *p = d; p && *p && *p != ']'; p++)
     if (p[-1] == ' ' && !strncmp(p, "edit=", 5)) sscanf(p + 5, "%255[^] ]", edit);
-  event("{\"ev\":\"start\",\"k\":%ld,\"t\":%lld,\"pid\":%d}", k, t0, (int)getpid());
+  const char *job = getenv("AGENT_JOB_ID"); /* this server's; another one's agents are told apart by k alone */
+  event("{\"ev\":\"start\",\"k\":%ld,\"t\":%lld,\"pid\":%d,\"job\":\"%.64s\"}", k, t0, (int)getpid(), job ? job : "");
 
   int sj = !strcmp(format, "stream-json"), js = !strcmp(format, "json");
   static char buf[65536];

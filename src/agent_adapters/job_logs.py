@@ -24,6 +24,9 @@ from agent_core.ports import MessageLog
 
 log = logging.getLogger(__name__)
 
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
+_checked = msgspec.json.Decoder(msgspec.Raw).decode
+
 
 class JobLogFiles(MessageLog):
     """Writes each job's messages to its file, and those that have something to read to `inner`.
@@ -51,7 +54,7 @@ class JobLogFiles(MessageLog):
     def _write(self, job_id: str, messages: Sequence[JobMessage]) -> None:
         path = self._directory / f"{job_id}.jsonl"
         try:
-            _append(path, b"".join(map(_line, messages)))
+            _append(path, _lines(messages))
         except OSError as problem:
             if job_id not in self._troubled:
                 self._troubled.add(job_id)
@@ -62,8 +65,12 @@ class JobLogFiles(MessageLog):
 
 def _append(path: Path, lines: bytes) -> None:
     """Append all of the lines or none: half a line would spoil the next one as well."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    try:
+        file = os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = os.open(path, flags, 0o600)
     try:
         before = os.fstat(file).st_size
         try:
@@ -77,19 +84,22 @@ def _append(path: Path, lines: bytes) -> None:
         os.close(file)
 
 
-def _line(message: JobMessage) -> bytes:
-    at = message.created_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    shown = json.dumps(
-        {"at": at, "type": message.type, "content": message.content}, separators=(",", ":"), ensure_ascii=False
-    )
-    event = "" if message.raw is None else f',"event":{_event(message.raw)}'
-    return f"{shown[:-1]}{event}}}\n".encode("utf-8", "replace")
+def _lines(messages: Sequence[JobMessage]) -> bytes:
+    lines = []
+    time, at = None, ""
+    for message in messages:
+        if message.created_at is not time:  # those that were said at once have one
+            time = message.created_at
+            at = time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        event = "" if message.raw is None else f',"event":{_event(message.raw)}'
+        lines.append(f'{{"at":"{at}","type":"{message.type}","content":{_quoted(message.content)}{event}}}\n')
+    return "".join(lines).encode("utf-8", "replace")
 
 
 def _event(raw: str) -> str:
     """Return the raw event as it is when it may stand in a line of JSON, else as a string."""
     try:
-        msgspec.json.decode(raw, type=msgspec.Raw)
+        _checked(raw)
     except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
         return json.dumps(raw)
     return json.dumps(raw) if "\n" in raw or "\r" in raw else raw

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from enum import Enum
+from functools import cache
 from itertools import islice
 from math import inf, isfinite
 from types import UnionType
@@ -29,6 +30,7 @@ Hook = Callable[[Any, Any], Any]
 SHOWN_KEY = 64
 SHOWN_PROBLEMS = 8
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
@@ -48,7 +50,7 @@ def from_query(pairs: Sequence[tuple[str, str]], shape: type[T]) -> T:
 
     Raises InvalidValue, which names every parameter at fault.
     """
-    lists = {camel(field.name) for field in attrs.fields(shape) if is_sequence(field.type)}  # type: ignore[arg-type]
+    lists = _lists(shape)  # type: ignore[arg-type]
     raw: dict[str, Any] = {}
     for name, text in pairs:
         if name in lists:
@@ -58,6 +60,11 @@ def from_query(pairs: Sequence[tuple[str, str]], shape: type[T]) -> T:
         else:
             raw[name] = text
     return _structure(_QUERY, raw, shape)
+
+
+@cache
+def _lists(shape: type) -> frozenset[str]:
+    return frozenset(camel(field.name) for field in attrs.fields(shape) if is_sequence(field.type))
 
 
 def to_json(value: object) -> Any:
@@ -146,7 +153,7 @@ def _text(value: object, t: type) -> object:
         return _choice(value, t)
     if not isinstance(value, str):
         raise _not(value, "a string")
-    if any("\ud800" <= c <= "\udfff" for c in value):
+    if not value.isascii() and _HALF_PAIR.search(value):
         raise _Refused("must be valid Unicode (it holds half of a surrogate pair)")
     return value
 
@@ -249,23 +256,16 @@ def _unless_unset(t: Any, converter: Converter) -> Hook:
 
 def _names(shape: type) -> dict[str, Any]:
     return {
-        f.name: override(rename=camel(f.name), omit_if_default=f.default is UNSET)
-        for f in attrs.fields(attrs.resolve_types(shape, include_extras=True))
+        f.name: override(rename=camel(f.name)) for f in attrs.fields(attrs.resolve_types(shape, include_extras=True))
     }
 
 
-def _in_order(t: Any, converter: Converter) -> Callable[[Any], dict[str, Any]]:
-    """Write fields in their order: cattrs puts those that may be missing behind all others."""
+def _written(t: Any, converter: Converter) -> Callable[[Any], dict[str, Any]]:
+    """Leave out what is unset. cattrs can do that, too, but puts all that may be missing behind the other fields."""
     write = make_dict_unstructure_fn(t, converter, **_names(t))
-    fields = attrs.fields(t)
-    if all(field.default is not UNSET for field in fields):
+    if all(field.default is not UNSET for field in attrs.fields(t)):
         return write
-
-    def write_in_order(value: Any) -> dict[str, Any]:
-        written = write(value)
-        return {name: written[name] for name in (camel(field.name) for field in fields) if name in written}
-
-    return write_in_order
+    return lambda value: {name: part for name, part in write(value).items() if part is not UNSET}
 
 
 def _converter(hooks: Mapping[type, Hook]) -> Converter:
@@ -280,7 +280,7 @@ def _converter(hooks: Mapping[type, Hook]) -> Converter:
     converter.register_structure_hook_factory(
         attrs.has, lambda t: make_dict_structure_fn(t, converter, _cattrs_forbid_extra_keys=True, **_names(t))
     )
-    converter.register_unstructure_hook_factory(attrs.has, lambda t: _in_order(t, converter))
+    converter.register_unstructure_hook_factory(attrs.has, lambda t: _written(t, converter))
     converter.register_unstructure_hook(datetime, iso_seconds)
     converter.register_unstructure_hook(date, date.isoformat)
     return converter

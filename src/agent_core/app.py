@@ -45,6 +45,7 @@ from agent_core.use_cases.holds import FreeDisk, Holds
 from agent_core.use_cases.intake import Intake
 from agent_core.use_cases.janitor import Janitor
 from agent_core.use_cases.jobs import Jobs
+from agent_core.use_cases.known_queue import KnownQueue
 from agent_core.use_cases.live_feed import LiveFeed
 from agent_core.use_cases.repeats import Repeats
 from agent_core.use_cases.run_job import Run
@@ -110,14 +111,15 @@ class AgentCore:
     ) -> None:
         config = config or CoreConfig()
         self._config = config
-        self._job_repo = jobs
+        self._job_repo = jobs = known = KnownQueue(jobs)
         self._message_log = messages
         self._clock = clock
         self._new_id = new_id
         self._client_repo = clients
         self._secrets = secrets = secrets or Secrets()
         self._holds = Holds(holds, ledger, feed, agent, clock, free_disk, config.min_free_disk, config.limit_reserve)
-        self.clients = Clients(clients, jobs, repos, secrets, clock, new_id)
+        shares = Shares(clients, ledger, clock, config.max_concurrent, config.accounts_pause)
+        self.clients = Clients(clients, jobs, repos, secrets, clock, new_id, shares.settings_changed)
         self._steps = RunSteps(
             RunPorts(
                 jobs=jobs,
@@ -139,14 +141,15 @@ class AgentCore:
         self._bells: set[asyncio.Task[None]] = set()
         self._courier = Courier(outbox, notifier, clock, reached)
         self._dispatcher = Dispatcher(
-            jobs,
-            Shares(clients, ledger, clock, config.max_concurrent),
+            known,
+            shares,
             self._holds,
             clock,
             config.max_concurrent,
             self._start_run,
             self._delivery_id,
             self._job_ended,
+            self._run_over,
         )
         kept = [(records, config.message_age) for records in (*old_messages, feed)] + [(answers, config.answer_age)]
         self._janitor = Janitor(
@@ -165,7 +168,7 @@ class AgentCore:
             clients,
             reader,
             self.clients,
-            Intake(jobs, self._dispatcher, self._holds, config.max_queued),
+            Intake(known, self._dispatcher, self._holds, config.max_queued),
             self._dispatcher,
             self._holds,
             clock,
@@ -237,6 +240,7 @@ class AgentCore:
             self._clock,
             self._delivery_id,
             ended,
+            self._courier.take,
             end,
             self._config.store_pause,
         )
@@ -244,8 +248,16 @@ class AgentCore:
     def _delivery_id(self) -> str:
         return f"msg_{self._new_id()}"
 
+    def _run_over(self, job: Job) -> None:
+        if job.state.holds_a_slot:  # whether its end was stored is not known: nobody has handed its callback over
+            self._courier.wake()
+        self._ring_soon()
+
     def _job_ended(self) -> None:
         self._courier.wake()
+        self._ring_soon()
+
+    def _ring_soon(self) -> None:
         bell = asyncio.create_task(self._ring())
         self._bells.add(bell)
         bell.add_done_callback(self._bells.discard)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from aiohttp import hdrs, web
 from attrs import field, frozen
 
@@ -31,7 +32,11 @@ class Form:
 
 def encode(shape: object) -> bytes:
     """Write a shape as JSON. What is no Unicode becomes a question mark: no answer fails for what an agent said."""
-    return json.dumps(wire.to_json(shape), ensure_ascii=False).encode("utf-8", "replace")
+    plain = wire.to_json(shape)
+    try:
+        return msgspec.json.encode(plain)
+    except UnicodeEncodeError:
+        return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 JSON = Form("application/json", encode)

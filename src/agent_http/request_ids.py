@@ -42,10 +42,11 @@ async def sign(request: web.Request, response: web.StreamResponse) -> None:
 
 
 def _identify(request: web.Request) -> str:
-    if REQUEST_ID not in request:  # aiohttp refuses some requests by itself, before any middleware
+    request_id = request.get(REQUEST_ID)
+    if request_id is None:  # also here: aiohttp refuses some requests by itself, before any middleware
         given = request.headers.get(HEADER, "")
-        request[REQUEST_ID] = given if _SHORT_WORD.fullmatch(given) else token_hex(8)
-    return request[REQUEST_ID]
+        request_id = request[REQUEST_ID] = given if _SHORT_WORD.fullmatch(given) else token_hex(8)
+    return request_id
 
 
 def _write_problem(response: web.StreamResponse, request_id: str) -> None:

@@ -25,7 +25,10 @@ from agent_http.etags import REVALIDATED, has_already, tag_of, unchanged
 from agent_http.forms import EVENTS, JSON, Form, chosen, respond
 from agent_http.idempotency import Reply, fingerprint, key_of, unpacked
 from agent_http.pages import links
-from agent_http.schema import JobDetail, JobDiff, LogPage, UsageReport
+from agent_http.schema import JobDetail, JobDiff, LogPage, Queue, UsageReport
+
+LONG = 200
+"""More things than that are written in a thread: thousands would keep the event loop busy."""
 
 
 @frozen(kw_only=True)
@@ -141,9 +144,9 @@ def handler(route: Route, body_patience: float, repeats: Repeats) -> Handler:
             return await written(await route.answer(**arguments, remember=remember), JSON)
 
     async def written(shape: object, form: Form) -> Reply:
-        if isinstance(shape, JobDiff | LogPage | UsageReport) or (isinstance(shape, JobDetail) and shape.messages):
-            return await asyncio.to_thread(_reply, route, shape, form)  # a long one would keep the loop busy
-        return _reply(route, shape, form)
+        return (
+            await asyncio.to_thread(_reply, route, shape, form) if _may_be_long(shape) else _reply(route, shape, form)
+        )
 
     return handle
 
@@ -162,6 +165,18 @@ def _stream_handler(route: StreamRoute) -> Handler:
         return stream
 
     return handle
+
+
+def _may_be_long(shape: object) -> bool:
+    match shape:
+        case JobDiff() | LogPage() | UsageReport():
+            return True
+        case JobDetail():
+            return bool(shape.messages)
+        case Queue():
+            return len(shape.queued) > LONG
+        case _:
+            return False
 
 
 def _reply(route: Route, shape: object, form: Form) -> Reply:

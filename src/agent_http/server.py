@@ -1,7 +1,9 @@
 """The server process: from its settings to its last breath."""
 
 import asyncio
+import gc
 import logging
+import os
 import resource
 import signal
 import socket
@@ -32,6 +34,8 @@ LAST_REQUESTS = 5.0
 """How long requests under way may take when everything else has stopped."""
 OPEN_FILES = 10_240
 """macOS starts programs with 256, which idle connections use up, and allows so many at most."""
+SETTLED = 2.0
+"""Seconds after which there is what stays for the life of the server."""
 SET_SINCE = datetime(2020, 1, 1, tzinfo=UTC)
 """A clock before that was never set."""
 
@@ -55,6 +59,7 @@ def serve(environ: Mapping[str, str]) -> int:
             _bound(settings.host, settings.port) as listener,
             logging_to(settings.logs_dir, settings.log_level, secrets, settings.log_format),
         ):
+            _wait_for_children_without_threads()
             asyncio.run(_run(settings, environ, secrets, listener))
     except DatabaseError as error:
         print(f"agent-server: {error}", file=sys.stderr)
@@ -80,12 +85,27 @@ async def _run(settings: Settings, environ: Mapping[str, str], secrets: Secrets,
             await site.start()
         print(f"Listening on {site.name}", flush=True)
         _tell_supervisor(environ, "READY=1")
+        asyncio.get_running_loop().call_later(SETTLED, _settle)
         await stop.wait()
         _tell_supervisor(environ, "STOPPING=1")
         await leave_core(app)
     finally:
         await runner.cleanup()
     log.info("stopped")
+
+
+def _settle() -> None:
+    """Take what is there now out of all later garbage collections: each would stop the event loop for 30 ms."""
+    gc.collect()
+    gc.freeze()
+
+
+def _wait_for_children_without_threads() -> None:
+    """Have Python 3.11 do by itself what later ones do: it would start a thread for each child process."""
+    if sys.version_info < (3, 12) and hasattr(os, "pidfd_open"):
+        with suppress(OSError):  # the kernel is older than the C library
+            os.close(os.pidfd_open(os.getpid()))
+            asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
 
 
 def _stop_on_signals(core: AgentCore) -> asyncio.Event:

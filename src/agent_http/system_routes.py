@@ -1,13 +1,14 @@
 """The routes about the server: its health, its queue, its repositories."""
 
+import asyncio
 from collections.abc import Sequence
 
 from msgspec import UNSET, UnsetType
 
 from agent_core.app import AgentCore
 from agent_core.domain import holds
-from agent_core.use_cases.views import HealthView, duration_text
-from agent_http.route import Route
+from agent_core.use_cases.views import HealthView, QueueView, duration_text
+from agent_http.route import LONG, Route
 from agent_http.schema import (
     Claude,
     Health,
@@ -44,12 +45,7 @@ def system_routes(core: AgentCore) -> Sequence[Route]:
     async def queue() -> Queue:
         """Show what runs and what waits."""
         view = await core.status.queue()
-        running = [
-            fill(RunningItem, run.job, client_name=run.client.name, running_for=duration_text(run.running_for))
-            for run in view.running
-        ]
-        queued = [fill(QueuedItem, wait.job, wait, client_name=wait.client.name) for wait in view.queued]
-        return Queue(running=running, queued=queued, max_concurrent=view.max_concurrent, hold=_hold(view.hold))
+        return _queue(view) if len(view.queued) <= LONG else await asyncio.to_thread(_queue, view)
 
     async def pause(body: QueuePause = NO_REASON) -> Queue:
         """Start no more jobs.
@@ -75,6 +71,15 @@ def system_routes(core: AgentCore) -> Sequence[Route]:
         Route("POST", "/queue/resume", resume),
         Route("POST", "/sync", sync),
     ]
+
+
+def _queue(view: QueueView) -> Queue:
+    running = [
+        fill(RunningItem, run.job, client_name=run.client.name, running_for=duration_text(run.running_for))
+        for run in view.running
+    ]
+    queued = [fill(QueuedItem, wait.job, wait, client_name=wait.client.name) for wait in view.queued]
+    return Queue(running=running, queued=queued, max_concurrent=view.max_concurrent, hold=_hold(view.hold))
 
 
 def _word(view: HealthView) -> str:

@@ -10,7 +10,7 @@ from agent_core.domain.job import AgentReport, FollowUp, JobMessage, JobRequest,
 from agent_core.domain.job_options import DeliveryMode, JobOptions
 from agent_core.domain.ledger import LedgerKey, Usage
 from agent_core.domain.limit_windows import LimitWindow
-from agent_core.ports import AgentHealth, AgentLimits, AgentSaid, AgentUsed, NewId
+from agent_core.ports import AgentHealth, AgentLimits, AgentMessage, AgentUsed, NewId
 from agent_core.use_cases.clients import ClientRequest
 from fakes.code_agent import Script, failed, finished
 from fakes.stores import FakeMessageLog
@@ -208,7 +208,7 @@ def _script(visit: Visit) -> None:
     visit.agent.script(
         "import",
         Script(
-            says=(AgentSaid(type=MessageType.STDERR, content="Error: the sheet has no header row"),),
+            says=(AgentMessage(MessageType.STDERR, "Error: the sheet has no header row"),),
             edits={},
             ending=failed("The agent ended with an error: the sheet has no header row"),
         ),

@@ -16,7 +16,8 @@ import psutil  # type: ignore[import-untyped]
 from aiohttp import ClientError, ClientSession
 from attrs import define, field
 
-from agent_adapters.processes import JOB_MARK
+from agent_adapters.processes import JOB_MARK, SERVER_MARK
+from agent_http.container import server_id
 from agent_http.crash_point import VARIABLE
 from fakes.gh_standin import GhStandin
 from tests.chaos.moment import Moment
@@ -204,12 +205,15 @@ class ChaosPlace:
         assert changed[0] == 200, changed
 
     # ------------------------------------------------------------------ what can be seen
+    @property
+    def _database(self) -> Path:
+        return self.root / "home" / "agent-server" / "agent.db"
+
     def rows(self, query: str = "SELECT * FROM jobs ORDER BY seq") -> list[Row]:
         """Read the database, beside whoever else does."""
-        path = self.root / "home" / "agent-server" / "agent.db"
-        if not path.exists():
+        if not self._database.exists():
             return []
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as connection:
+        with closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True, timeout=30)) as connection:
             connection.row_factory = sqlite3.Row
             if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'holds'").fetchall():
                 return []
@@ -270,10 +274,12 @@ class ChaosPlace:
         return [words for job, words in self._processes() if job is not None and job_id in (None, job)]
 
     def _processes(self) -> Iterator[tuple[str | None, str]]:
+        name = server_id(self._database)
         for process in psutil.process_iter():
             try:
                 environ = process.environ()
-                if environ.get("HOME") == str(self.root / "home") and process.status() != psutil.STATUS_ZOMBIE:
+                ours = environ.get("HOME") == str(self.root / "home") or environ.get(SERVER_MARK) == name
+                if ours and process.status() != psutil.STATUS_ZOMBIE:
                     job, words = environ.get(JOB_MARK), " ".join(process.cmdline())
                     yield job, f"{process.pid} of {job or 'no job'}: {words[:200]}"
             except (psutil.Error, OSError):

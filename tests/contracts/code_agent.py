@@ -3,7 +3,7 @@
 import asyncio
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime
 from enum import Enum, auto
@@ -21,6 +21,7 @@ from agent_core.ports import (
     AgentEnded,
     AgentEvent,
     AgentLimits,
+    AgentMessage,
     AgentSaid,
     AgentSpawned,
     AgentTask,
@@ -45,8 +46,12 @@ async def played(agent: CodeAgent, task: AgentTask) -> list[AgentEvent]:
         return [event async for event in events]
 
 
+def said(events: Iterable[AgentEvent]) -> list[AgentMessage]:
+    return [message for event in events if isinstance(event, AgentSaid) for message in event.messages]
+
+
 def words(events: list[AgentEvent], kind: MessageType = MessageType.STDOUT) -> list[str]:
-    return [event.content for event in events if isinstance(event, AgentSaid) and event.type is kind and event.content]
+    return [message.content for message in said(events) if message.type is kind and message.content]
 
 
 def ending(events: list[AgentEvent]) -> AgentEnded:
@@ -95,9 +100,8 @@ class AnyAgentContract(ABC):
 
     async def test_what_the_agent_says_comes_in_its_order(self, agent: CodeAgent, tmp_path: Path) -> None:
         events = await played(agent, self.task(agent, Course.WRITES_A_FILE, str(uuid4()), tmp_path))
-        said = words(events)
-        assert said[0] == "I will write the file."
-        assert said[-1] == "All done."
+        assert words(events)[0] == "I will write the file."
+        assert words(events)[-1] == "All done."
 
     async def test_a_finished_run_has_a_result(self, agent: CodeAgent, tmp_path: Path) -> None:
         report = ending(await played(agent, self.task(agent, Course.WRITES_A_FILE, str(uuid4()), tmp_path))).report
@@ -125,7 +129,7 @@ class AnyAgentContract(ABC):
         job = str(uuid4())
         async with aclosing(agent.run(self.task(agent, Course.WAITS_FOR_EVER, job, tmp_path))) as events:
             async for event in events:
-                if isinstance(event, AgentSaid) and event.type is MessageType.STDOUT:
+                if words([event]):
                     break
             assert self.alive(agent, job) > 0
         assert self.alive(agent, job) == 0
@@ -137,7 +141,7 @@ class AnyAgentContract(ABC):
         async def watch() -> None:
             async with aclosing(agent.run(self.task(agent, Course.WAITS_FOR_EVER, job, tmp_path))) as events:
                 async for event in events:
-                    if isinstance(event, AgentSaid) and event.type is MessageType.STDOUT:
+                    if words([event]):
                         speaks.set()
 
         watching = asyncio.create_task(watch())

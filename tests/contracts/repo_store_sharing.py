@@ -41,6 +41,29 @@ class RepoStoreSharingContract:
         await store.close_worktree(ACME, worktree.name)
         return ref
 
+    # ---------------------------------------------------------------- one after another
+    async def test_a_look_at_the_origin_that_is_shared_is_never_older_than_what_was_pushed_from_here(
+        self, store: RepoStore, stage: RepoStage
+    ) -> None:
+        first = await self.opened(store)
+        stage.edit(first, "a.txt", "changed\n")
+        published = await store.publish(first, "Work", NOON, allow)
+        await store.close_worktree(ACME, first.name)
+        assert (await store.refresh(ACME, max_age=3600)).default_branch == "main"
+        second = await store.open_worktree(ACME, "job-2", "feature/x", "main")
+        assert second.base_sha == published.commit_sha
+        assert stage.files(second)["a.txt"] == "changed\n"
+
+    async def test_a_worktree_that_ended_well_leaves_nothing_to_the_next(
+        self, store: RepoStore, stage: RepoStage
+    ) -> None:
+        first = await self.opened(store)
+        stage.edit(first, "a.txt", "changed\n")
+        stage.edit(first, "new.txt", "new\n")
+        await store.close_worktree(ACME, first.name, reusable=True)
+        await store.close_worktree(ACME, first.name, reusable=True)
+        assert stage.files(await self.opened(store, "job-2")) == FILES
+
     # ---------------------------------------------------------------- names
     async def test_a_worktree_is_named_by_its_job_unless_another_name_is_told(self, store: RepoStore) -> None:
         own = await self.opened(store)

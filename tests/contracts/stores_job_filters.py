@@ -1,14 +1,15 @@
-"""What every `JobRepo` promises about the jobs that match a filter."""
+"""What every `JobRepo` promises about the jobs that match a filter, and about those of a list."""
 
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
 import pytest
-from attrs import evolve
+from attrs import evolve, fields
 
-from agent_core.domain.job import Job, JobState, JobStatus
-from agent_core.ports import JobFilter
+from agent_core.domain.job import RUNNING_STATES, Job, JobState, JobStatus
+from agent_core.ports import JobFilter, ListedJob
+from tests.contracts.stores_jobs import FULL, added
 from tests.contracts.stores_samples import Stores, a_client, a_job, after, drop_client, ended
 
 CRITERIA: dict[str, Any] = {
@@ -182,3 +183,11 @@ class JobFiltersContract:
         assert not await found(stores, **which)
         await stores.jobs.save(ended(await stores.jobs.get("job-1")))
         assert await found(stores, **which) == ["job-1"]
+
+    async def test_listed_jobs_are_as_stored_but_for_their_prompts_and_come_oldest_first(self, stores: Stores) -> None:
+        prompt, names = "ä🚀\n" * 1000, [f.name for f in fields(ListedJob)]
+        jobs = await added(stores, FULL, *(a_job(state, state=state, prompt=prompt) for state in JobState))
+        shown = [{name: getattr(job, name) for name in names} for job in jobs]
+        listed = [ListedJob(**job | {"prompt": "" if job["title"] else prompt[:500]}) for job in shown]
+        for wanted in ({JobState.QUEUED}, RUNNING_STATES, set[JobState](), set(JobState)):
+            assert list(await stores.jobs.listed(wanted)) == [job for job in listed if job.state in wanted]

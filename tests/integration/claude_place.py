@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from agent_adapters.claude import ClaudeCodeAgent
 from agent_adapters.processes import JOB_MARK
-from agent_core.ports import AgentEvent, AgentSaid, AgentTask, Ending
+from agent_core.ports import AgentTask, Ending
 from tests.contracts.code_agent import ending, played
 from tests.integration.process_place import marked
 
@@ -59,7 +59,3 @@ class Place:
 def alive(job_id: str) -> list[int]:
     """The job's processes."""
     return marked(f"{JOB_MARK}={job_id}")
-
-
-def said(events: list[AgentEvent]) -> list[AgentSaid]:
-    return [event for event in events if isinstance(event, AgentSaid)]

@@ -5,8 +5,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import aiosqlite
-
 from agent_adapters.sqlite import Database, SqliteClientRepo
 from agent_adapters.sqlite.connection import Row, fetch
 from agent_adapters.sqlite.writer import Operation
@@ -20,11 +18,7 @@ def query(path: Path, sql: str) -> list[Any]:
 
 def running(sql: str) -> Operation[list[Row]]:
     """Make a write of one statement."""
-
-    def run(connection: aiosqlite.Connection) -> Any:
-        return fetch(connection, sql)
-
-    return run
+    return lambda connection: fetch(connection, sql)
 
 
 def storing(name: str) -> Operation[list[Row]]:

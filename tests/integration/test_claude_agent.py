@@ -189,8 +189,9 @@ async def test_what_the_cli_tells_of_limits_is_passed_on_once(place: Place) -> N
     prompt = f"{told} [[play:say text=x]] {told} [[play:limits five_hour=0.75 in=3600]]"
     events = await played(place.agent(), place.task(prompt))
     limits = [event for event in events if isinstance(event, AgentLimits)]
-    shares = [{window.name: window.used for window in event.windows} for event in limits]
-    assert shares == [{"five_hour": 0.5, "seven_day": 0.25}, {"five_hour": 0.75}]
+    told_of = [(window.name, window.used) for event in limits for window in event.windows]
+    assert len(told_of) == len(set(told_of))
+    assert dict(told_of) == {"five_hour": 0.75, "seven_day": 0.25}  # what was told and changed at once is told as it is
     assert all(window.resets_at and window.resets_at > window.as_of for event in limits for window in event.windows)
 
 

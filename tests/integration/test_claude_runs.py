@@ -13,10 +13,11 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 import pytest
 
+from agent_adapters.claude.agent import TURN
 from agent_core.domain.job import MessageType
 from agent_core.ports import AgentSaid, Ending
-from tests.contracts.code_agent import ending, played, words
-from tests.integration.claude_place import FAKES, Place, alive, said
+from tests.contracts.code_agent import ending, played, said, words
+from tests.integration.claude_place import FAKES, Place, alive
 
 
 @pytest.fixture
@@ -132,6 +133,12 @@ async def test_every_event_keeps_its_raw_text_once(place: Place) -> None:
     assert {(event.type, event.raw is None) for event in silent} == {(MessageType.SYSTEM, False)}
 
 
+async def test_a_flood_comes_in_its_order_and_in_small_groups(place: Place) -> None:
+    events = await played(place.agent(), place.task("[[play:flood lines=1000]]"))
+    assert [int(word[:8]) for word in words(events) if word.endswith("xxx")] == list(range(1000))
+    assert max(len(event.messages) for event in events if isinstance(event, AgentSaid)) <= TURN
+
+
 async def test_a_tool_is_one_line_and_its_error_goes_to_stderr(place: Place) -> None:
     agent = place.agent()
     prompt = "[[play:write path=src/x.py text=x]] [[play:run text='echo oops; exit 3']]"
@@ -182,7 +189,7 @@ async def test_a_deaf_agent_and_its_deaf_children_are_killed(place: Place) -> No
     task = place.task(f"[[play:deaf]] {child} [[play:say text=x]] [[play:wait]]")
     async with aclosing(agent.run(task)) as events:
         async for event in events:
-            if isinstance(event, AgentSaid) and event.content == "x":
+            if "x" in words([event]):
                 break
     assert not psutil.pid_exists(int(pid.read_text()))
     assert not alive(task.job_id)

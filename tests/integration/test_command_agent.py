@@ -17,7 +17,7 @@ from agent_adapters.command import program as program_module
 from agent_adapters.processes import JOB_MARK
 from agent_core.domain.client_settings import AgentSettings
 from agent_core.domain.job import MessageType
-from agent_core.ports import AgentSaid, AgentTask, CodeAgent, Ending
+from agent_core.ports import AgentTask, CodeAgent, Ending
 from tests.contracts.code_agent import AnyAgentContract, Course, ProgramContract, ending, played, words
 from tests.integration.process_place import marked
 
@@ -179,8 +179,8 @@ async def test_what_left_the_tree_ends_with_the_run(place: Place) -> None:
     task = place.task(f"('{sys.executable}' -c '{code}' &); sleep 600")
     async with aclosing(place.agent().run(task)) as events:
         async for event in events:
-            if isinstance(event, AgentSaid):
-                pid = int(event.content)
+            if told := words([event]):
+                pid = int(told[0])
                 break
         assert psutil.pid_exists(pid)
     assert not psutil.pid_exists(pid)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from agent_adapters.git import shape
 from agent_core.domain.errors import RepoStoreError
 from agent_core.ports import Worktree
 from tests.contracts.repo_store import ACME, FAR_FUTURE, NOON, allow
@@ -291,6 +292,24 @@ async def test_a_change_that_is_found_when_a_failed_job_is_wound_up_is_put_back_
     stage.tamper()
     await stage.store.close_worktree(ACME, worktree.job_id)
     assert not (stage.bare / "hooks" / "pre-push").exists()
+    assert "put back: hooks/pre-push" in caplog.text
+
+
+async def test_a_change_is_found_where_the_files_were_not_read_again_for_long(
+    stage: GitStage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(shape, "SETTLED", 0)
+    config = stage.bare / "config"
+    await opened(stage)
+    await stage.store.refresh(ACME)
+    clean, times = config.read_text(), config.stat()
+    config.write_text(clean.replace("bare = true", "bare = nope"))
+    os.utime(config, ns=(times.st_atime_ns, times.st_mtime_ns))
+    await stage.store.refresh(ACME)
+    assert config.read_text() == clean
+    stage.tamper()
+    await stage.store.close_worktree(ACME, "job-1")
+    assert "put back: config (core.bare)" in caplog.text
     assert "put back: hooks/pre-push" in caplog.text
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from agent_adapters.git.process import Git, GitOutcome
+from agent_adapters.git.tips import Tips
 from agent_core.domain.errors import RepoStoreError
 from tests.contracts.repo_store import ACME, NOON, allow
 from tests.integration.git_origins import GitStage
@@ -221,3 +223,68 @@ async def test_the_operators_push_settings_push_nothing_else(stage: GitStage) ->
     stage.edit(worktree, "a.txt", "changed\n")
     assert (await stage.store.publish(worktree, "Work", NOON, allow)).changed
     assert stage.git("tag") == ""
+
+
+# -------------------------------------------------------------------- what is known of the origin
+async def test_a_look_that_is_young_enough_is_shared_and_an_older_one_is_not(
+    stage: GitStage, commands: list[str]
+) -> None:
+    stage.make_origin(FILES)
+    await stage.store.refresh(ACME)
+    commands.clear()
+    assert (await stage.store.refresh(ACME, max_age=3600)).default_branch == "main"
+    assert commands == []
+    tip = stage.commit_at_origin("main", {"a.txt": "moved\n"})
+    await stage.store.refresh(ACME)
+    assert (await stage.store.open_worktree(ACME, "job-1", "feature/x", "main")).base_sha == tip
+
+
+async def test_refs_that_an_agent_wrote_are_not_what_the_next_job_begins_with(stage: GitStage) -> None:
+    stage.make_origin(FILES)
+    tip = stage.commit_at_origin("main", {"a.txt": "moved\n"})
+    await stage.store.refresh(ACME)
+    for ref in ("refs/remotes/origin/main", "refs/remotes/origin/feature/x", "refs/remotes/origin/feature"):
+        stage.git("update-ref", "--no-deref", ref, f"{tip}^", at=stage.bare)
+        worktree = await stage.store.open_worktree(ACME, "job-1", "feature/x", "main")
+        assert worktree.base_sha == tip
+        await stage.store.close_worktree(ACME, "job-1")
+        stage.git("update-ref", "-d", ref, at=stage.bare)
+
+
+async def test_after_a_failed_open_the_origin_is_looked_at_again(stage: GitStage) -> None:
+    stage.make_origin(FILES)
+    await stage.store.refresh(ACME)
+    objects = stage.bare / "objects"
+    objects.rename(stage.root / "objects")
+    objects.mkdir()
+    with pytest.raises(RepoStoreError):
+        await stage.store.open_worktree(ACME, "job-1", "feature/x", "main")
+    await stage.store.refresh(ACME, max_age=3600)
+    assert stage.files(await stage.store.open_worktree(ACME, "job-1", "feature/x", "main")) == FILES
+
+
+def test_what_was_pushed_while_the_origin_was_listed_is_not_forgotten() -> None:
+    former, fresh = Tips(b""), Tips(b"")
+    former.note("before", "1" * 40)
+    began = time.monotonic()
+    former.note("meanwhile", "2" * 40)
+    fresh.take_over(former, began)
+    assert (fresh.commit("before"), fresh.commit("meanwhile")) == (None, "2" * 40)
+    assert Tips(b"").below("mean") is None
+    assert fresh.below("meanwhile") is None
+
+
+def test_branches_are_told_from_folders_and_from_what_begins_alike() -> None:
+    shas = [f"{n}" * 40 for n in range(4)]
+    tips = Tips(
+        f"{shas[0]} refs/agent/origin-head @\n"
+        f"{shas[0]} refs/remotes/origin/HEAD @refs/remotes/origin/main\n"
+        f"{shas[1]} refs/remotes/origin/feature/x @\n"
+        f"{shas[0]} refs/remotes/origin/main @\n"
+        f"{shas[2]} refs/remotes/origin/main-2 @\n".encode()
+    )
+    assert [tips.commit(name) for name in ("main", "main-2", "mai", "feature", "feature/x")] == [
+        *(shas[0], shas[2], None, None, shas[1])
+    ]
+    assert [tips.below(name) for name in ("feature", "feature/x", "main")] == ["feature/x", None, None]
+    assert (tips.default, tips.at_head()) == ("main", ["main"])

@@ -3,10 +3,12 @@
 import asyncio
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from agent_adapters.git import shape
 from agent_core.domain.errors import RepoStoreError
 from agent_core.ports import Worktree
 from tests.contracts.repo_store import ACME, NOON, allow
@@ -125,6 +127,24 @@ async def test_the_commit_is_the_authors_at_the_time_told(stage: GitStage) -> No
     shown = stage.git("log", "-1", "--format=%an <%ae> %at|%cn <%ce> %ct%n%B", "feature/x")
     who = f"{AUTHOR[0]} <{AUTHOR[1]}> {int(NOON.timestamp())}"
     assert shown.rstrip() == f"{who}|{who}\n-m title\n\n# not a comment"
+
+
+async def test_a_job_goes_to_a_thread_ten_times_at_most(stage: GitStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    hops: list[object] = []
+    to_thread = asyncio.to_thread
+
+    async def counted(function: Callable[..., object], *arguments: object, **rest: object) -> object:
+        hops.append(function)
+        return await to_thread(function, *arguments, **rest)
+
+    monkeypatch.setattr(shape, "SETTLED", 0)
+    for job_id in ("job-1", "job-2"):
+        worktree = await opened(stage, job_id)
+        stage.edit(worktree, "a.txt", f"{job_id}\n")
+        await stage.store.publish(worktree, "Work", NOON, allow)
+        await stage.store.close_worktree(ACME, job_id)
+        monkeypatch.setattr(asyncio, "to_thread", counted)
+    assert 0 < len(hops) <= 10
 
 
 # -------------------------------------------------------------------- nested repositories

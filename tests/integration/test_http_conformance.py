@@ -47,12 +47,12 @@ class EveryOrigin(FakeRepoStore):
         super().__init__()
         self.owners: dict[str, Repository] = {}
 
-    async def refresh(self, repository: Repository) -> BareRepository:
+    async def refresh(self, repository: Repository, max_age: float = 0.0) -> BareRepository:
         self.origin(repository.org, repository.name)
         if self.owners.setdefault(repository.directory, repository) != repository:
             await self.remove(self.owners[repository.directory])
             self.owners[repository.directory] = repository
-        return await super().refresh(repository)
+        return await super().refresh(repository, max_age)
 
 
 def brief(follow: Follow) -> Follow:

@@ -7,11 +7,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from agent_adapters.processes.lifeline import table_of_ps
+from agent_adapters.processes import SERVER_MARK, end_leftovers
+from agent_adapters.processes.fork_server import PROGRAM
+from agent_adapters.processes.lifeline.tree import table_of_ps
 from tests.integration.process_place import living, pids, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -29,10 +32,10 @@ asyncio.run(main())
 
 
 @contextmanager
-def server(folder: Path, manner: str) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
-    """A server that runs a tree of processes, and the pids of those and of their lifeline."""
+def server(folder: Path, manner: str, name: str = "") -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """A server that runs a tree of processes, and the pids of those, of their lifeline and of the fork server."""
     folder.mkdir()
-    environ = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}
+    environ = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}", SERVER_MARK: name}
     args = [sys.executable, "-c", SERVER, str(folder), manner]
     with subprocess.Popen(args, env=environ, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         tree: list[int] = []
@@ -40,7 +43,8 @@ def server(folder: Path, manner: str) -> Iterator[tuple[subprocess.Popen[str], l
             assert process.stdout is not None
             pid, word = process.stdout.readline().split()
             assert word == "ready"
-            tree = [int(pid), psutil.Process(int(pid)).ppid(), *pids(folder)]
+            lifeline = psutil.Process(int(pid)).parent()
+            tree = [int(pid), lifeline.pid, *pids(folder), lifeline.ppid()]
             assert living(tree) == tree
             yield process, tree
         finally:
@@ -76,8 +80,27 @@ def test_a_servers_death_cuts_the_grace_of_a_stop_short(tmp_path: Path) -> None:
 
 def test_a_frozen_tree_ends_with_its_server(tmp_path: Path) -> None:
     with server(tmp_path / "pids", "polite") as (process, tree):
-        for pid in (tree[0], *tree[2:]):
+        for pid in (tree[0], *tree[2:-1]):
             os.kill(pid, signal.SIGSTOP)
+        process.kill()
+        process.wait()
+        assert wait_until(lambda: not living(tree), seconds=5) < 2
+
+
+@pytest.mark.parametrize("also", [1, -1], ids=["lifeline", "fork server"])
+async def test_what_was_frozen_with_its_server_is_ended_by_the_next(tmp_path: Path, also: int) -> None:
+    name = str(uuid4())
+    with server(tmp_path / "pids", "polite", name) as (process, tree):
+        os.kill(tree[also], signal.SIGSTOP)
+        process.kill()
+        process.wait()
+        assert tree[also] in await end_leftovers(name, grace=0.2)
+        wait_until(lambda: not living(tree))
+
+
+def test_a_fork_server_that_is_killed_with_its_server_keeps_nothing_alive(tmp_path: Path) -> None:
+    with server(tmp_path / "pids", "polite") as (process, tree):
+        os.kill(tree[-1], signal.SIGKILL)
         process.kill()
         process.wait()
         assert wait_until(lambda: not living(tree), seconds=5) < 2
@@ -96,8 +119,13 @@ def test_the_listing_of_ps_gives_parents_start_times_and_environment() -> None:
 
 
 def test_the_lifeline_needs_nothing_but_the_standard_library() -> None:
-    lifeline = ROOT / "src" / "agent_adapters" / "processes" / "lifeline.py"
+    folder = ROOT / "src" / "agent_adapters" / "processes"
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", f"import runpy; runpy.run_path({str(lifeline)!r})"], check=False
+        [sys.executable, "-I", "-S", "-c", PROGRAM, str(folder)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
     )
-    assert done.returncode == 0
+    assert b"lifeline/program.py" in done.stderr  # it has come as far as to look for its socket
+    assert b"ImportError" not in done.stderr
+    assert b"not a socket" in done.stderr or b"Socket operation on non-socket" in done.stderr

@@ -15,6 +15,7 @@ from agent_core.domain.job import Job
 from agent_core.domain.prompts import known_session, new_session
 from agent_core.domain.publish_policy import FileChange, PublishPolicy
 from agent_core.ports import AgentTask, Ending
+from tests.contracts.code_agent import words
 from tests.integration.rehearsal_place import Stage
 
 
@@ -74,7 +75,7 @@ async def test_the_servers_words_before_a_prompt_do_not_begin_its_scenario_again
         task = AgentTask(job_id="h", prompt=interrupted.prompt, worktree=stage.worktree, session_id=session)
         events = stage.agent.run(task)
         async for event in events:
-            if getattr(event, "content", "") == "I am waiting now.":
+            if "I am waiting now." in words([event]):
                 break
         await events.aclose()
     again = known_session(interrupted, interrupted=True)

@@ -24,7 +24,7 @@ from agent_core.app import utc_now
 from agent_core.domain.errors import PRHostError, RepoStoreError
 from agent_core.domain.job import MessageType
 from agent_core.domain.secrets import REDACTED, Secrets
-from agent_core.ports import AgentEnded, AgentSaid
+from agent_core.ports import AgentEnded, AgentMessage
 from agent_http.logs import logging_to
 from fakes.code_agent import REPORT, FakeCodeAgent, Script, failed, finished, not_logged_in, usage_limited
 from fakes.core import make_core
@@ -62,7 +62,7 @@ class Place:
         self.repos.origin("acme", "shop")
         self.agent = FakeCodeAgent(self.repos)
         event = json.dumps({"type": "assistant", "text": SAID})
-        said = (AgentSaid(type=MessageType.STDOUT, content=SAID, raw=event), SAID)
+        said = (AgentMessage(MessageType.STDOUT, SAID, event), SAID)
         self.agent.default = Script(says=said, ending=finished(evolve(REPORT, result_text=SAID)))
 
     @asynccontextmanager

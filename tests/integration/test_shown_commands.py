@@ -64,12 +64,12 @@ async def test_the_rehearsal_of_the_guide_runs_the_callers_tests(tmp_path: Path,
         [ "$1" = test ]
         auth="Authorization: Bearer $AGENT_TOKEN"
         answer=$(curl -s --fail "$AGENT_SERVER_URL/jobs" -H "$auth" -H "Content-Type: application/json" -d '{body}')
-        job=$(echo "$answer" | sed 's/.*"id": "\\(job-[^"]*\\)".*/\\1/')
+        job=$(echo "$answer" | sed 's/.*"id":"\\(job-[^"]*\\)".*/\\1/')
         curl -s --fail -N "$AGENT_SERVER_URL/jobs/$job/events" -H "$auth\""""
     program(bin_dir / "npm", tests)
     environ = {"PATH": f"{bin_dir}:{os.environ['PATH']}", "PORT": str(unused_port()), "TMPDIR": str(tmp_path / "tmp")}
     told = await said([str(tmp_path / "rehearse.sh")], {**environ, "HOME": str(tmp_path)})
-    assert '"status": "completed"' in told
+    assert '"status":"completed"' in told
     assert os.listdir(tmp_path / "tmp") == [], "its place is cleared away"  # noqa: PTH208
 
 

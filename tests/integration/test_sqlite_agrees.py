@@ -133,6 +133,7 @@ class StoresAgree(RuleBasedStateMachine):
             queue,
             lambda stores: stores.jobs.chain(job_id),
             lambda stores: stores.jobs.in_states(states),
+            lambda stores: stores.jobs.listed(states),
             lambda stores: stores.jobs.counts(),
             lambda stores: stores.jobs.counts(which.client_id),
         )

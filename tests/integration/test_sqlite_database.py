@@ -84,7 +84,7 @@ async def test_a_killed_server_leaves_what_it_acknowledged_and_no_lock(path: Pat
         "    async with Database(pathlib.Path(sys.argv[1])) as db:\n"
         "        for n in range(10**9):\n"
         "            sql = f\"INSERT INTO holds VALUES ('{n:09}', '', '', NULL)\"\n"
-        "            await db.write(lambda connection: connection.execute_fetchall(sql))\n"
+        "            await db.write(lambda connection: connection.execute(sql).fetchall())\n"
         "            print(n, flush=True)\n"
         "asyncio.run(main())\n"
     )

@@ -1,6 +1,7 @@
 """A database of an earlier schema, with all kinds of jobs in it, brought to today's."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from agent_adapters.sqlite import (
     SqliteLedger,
     SqliteMessageLog,
 )
-from agent_adapters.sqlite.connection import connect, fetch
+from agent_adapters.sqlite.connection import fetch, open_file
 from agent_adapters.sqlite.documents import iso
 from agent_adapters.sqlite.migrations import migrate, steps
 from agent_core.domain.client_settings import ClientSettings
@@ -91,20 +92,17 @@ def insert(table: str, row: Row) -> tuple[str, Sequence[Any]]:
 
 
 @pytest.fixture(params=[2, 3])
-async def path(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+def path(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     path = tmp_path / "agent.db"
-    connection = await connect(path)
-    try:
-        await migrate(connection, path, steps()[:2])
-        await fetch(connection, *insert("clients", CLIENT))
+    with closing(open_file(path)) as connection:
+        migrate(connection, path, steps()[:2])
+        fetch(connection, *insert("clients", CLIENT))
         for row in (*OF_EVERY_STATE, *RETRIES, *USERS):
-            await fetch(connection, *insert("jobs", row))
+            fetch(connection, *insert("jobs", row))
         for n in (1, 2):
-            await fetch(connection, *insert("message_groups", {"first_seq": n, "last_seq": n, "job_seq": n}))
-            await fetch(connection, *insert("message_lines", {"seq": n, "type": 0, "at": n, "content": f"line {n}"}))
-        await migrate(connection, path, steps()[: request.param])
-    finally:
-        await connection.close()
+            fetch(connection, *insert("message_groups", {"first_seq": n, "last_seq": n, "job_seq": n}))
+            fetch(connection, *insert("message_lines", {"seq": n, "type": 0, "at": n, "content": f"line {n}"}))
+        migrate(connection, path, steps()[: request.param])
     return path
 
 
@@ -182,6 +180,13 @@ async def test_a_job_that_ends_after_it_is_entered_and_an_old_one_not_again(path
         assert after_saving == before
 
 
+async def test_old_jobs_and_messages_are_in_their_blocks(path: Path) -> None:
+    await migrated(path)
+    jobs = "SELECT seq >> 12, client_id, status, count(*) FROM jobs GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    assert query(path, "SELECT * FROM job_blocks ORDER BY 1, 2, 3") == query(path, jobs)
+    assert query(path, "SELECT * FROM feed_blocks") == [("client-1", 0)]
+
+
 async def test_the_queue_is_as_it_was(path: Path) -> None:
     async with Database(path) as db:
         queue = await SqliteJobRepo(db).queue()
@@ -226,11 +231,9 @@ async def test_of_old_jobs_the_feed_tells_what_they_say_and_what_becomes_of_them
         assert [type(entry.what) for entry in entries] == [StateChange, Said, Used]
 
 
-async def test_an_sqlite_without_what_a_step_needs_is_named_with_the_remedy(tmp_path: Path) -> None:
-    connection = await connect(tmp_path / "agent.db")
-    try:
-        with pytest.raises(DatabaseError, match="no such module: fts6: use a Python whose SQLite has it") as refused:
-            await migrate(connection, tmp_path / "agent.db", [(1, "CREATE VIRTUAL TABLE words USING fts6 (text);")])
-    finally:
-        await connection.close()
+def test_an_sqlite_without_what_a_step_needs_is_named_with_the_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "agent.db"
+    remedy = "no such module: fts6: use a Python whose SQLite has it"
+    with closing(open_file(path)) as connection, pytest.raises(DatabaseError, match=remedy) as refused:
+        migrate(connection, path, [(1, "CREATE VIRTUAL TABLE words USING fts6 (text);")])
     assert refused.value.code == "database_unusable"

@@ -1,5 +1,6 @@
 """What stands in the database file, as another program sees it, and how it came there."""
 
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from agent_adapters.sqlite import (
     SqliteJobRepo,
     SqliteLedger,
     SqliteMessageLog,
+    job_repo,
 )
-from agent_adapters.sqlite.connection import connect
+from agent_adapters.sqlite.connection import open_file
 from agent_adapters.sqlite.migrations import migrate, steps
 from agent_core.domain.job import Job, JobState
 from agent_core.domain.ledger import UsageBy
@@ -65,9 +67,12 @@ async def test_a_job_has_a_column_per_field_and_the_public_status(path: Path) ->
     ("sql", "plan"),
     [
         (SqliteJobRepo._QUEUE, "USING COVERING INDEX jobs_active"),
-        (SqliteJobRepo._IN_ACTIVE_STATES.replace("?", "'[]'"), "USING INDEX jobs_active"),
+        (
+            job_repo._IN_ACTIVE_STATES.replace("FROM", "SELECT * FROM", 1).replace("?", "'[]'"),
+            "USING INDEX jobs_active",
+        ),
         (SqliteJobRepo._CHAIN.replace(":id", "''"), "USING INDEX jobs_first_job_id"),
-        (SqliteLedger._USAGE[UsageBy.DAY].replace("?", "''"), "USING INDEX ledger_key (day>? AND day<?)"),
+        (SqliteLedger._USAGE[UsageBy.DAY].replace("?", "''"), "USING INDEX ledger_days_key (day>? AND day<?)"),
     ],
 )
 async def test_no_table_is_read_whole_for_what_is_asked_often(path: Path, sql: str, plan: str) -> None:
@@ -155,24 +160,21 @@ async def test_halves_of_characters_and_nul_do_not_lose_a_message(path: Path) ->
         assert (job.error, job.result_text) == ("?", "a\x00b")
 
 
-async def test_a_step_that_fails_leaves_nothing_and_is_taken_later(tmp_path: Path) -> None:
+def test_a_step_that_fails_leaves_nothing_and_is_taken_later(tmp_path: Path) -> None:
     path = tmp_path / "agent.db"
     first = (1, "CREATE TABLE one (x);")
     bad = (2, "CREATE TABLE two (x); INSERT INTO one VALUES (1); INSERT INTO nowhere VALUES (1);")
     good = (2, "CREATE TABLE two (x); INSERT INTO one VALUES (2);")
-    connection = await connect(path)
-    try:
+    with closing(open_file(path)) as connection:
         with pytest.raises(DatabaseError, match=r"schema version 2: no such table: nowhere") as refused:
-            await migrate(connection, path, [first, bad])
+            migrate(connection, path, [first, bad])
         assert refused.value.code == "database_unusable"
         assert query(path, "SELECT name FROM sqlite_schema") == [("one",)]
         assert query(path, "PRAGMA user_version") == [(1,)]
         for _ in range(2):
-            await migrate(connection, path, [first, good])
+            migrate(connection, path, [first, good])
         assert query(path, "SELECT x FROM one") == [(2,)]
         assert query(path, "PRAGMA user_version") == [(2,)]
-    finally:
-        await connection.close()
 
 
 def test_steps_are_numbered_without_a_gap() -> None:

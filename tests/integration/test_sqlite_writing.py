@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,19 @@ from weakref import WeakSet
 
 import aiosqlite
 import pytest
+from attrs import evolve
 
 import agent_adapters.sqlite.connection
-from agent_adapters.sqlite import Database, DatabaseError, SqliteClientRepo, SqliteJobRepo, SqliteMessageLog
-from tests.contracts.stores_samples import a_client, a_job, messages
+from agent_adapters.sqlite import (
+    Database,
+    DatabaseError,
+    SqliteClientRepo,
+    SqliteJobRepo,
+    SqliteMessageLog,
+)
+from agent_adapters.sqlite.connection import fetch
+from agent_core.ports import JobFilter
+from tests.contracts.stores_samples import a_client, a_job, an_answer, messages
 from tests.integration.sqlite_probe import running, stored, storing
 
 
@@ -41,13 +51,71 @@ async def test_writes_that_wait_share_a_commit(path: Path) -> None:
         await db.write(lambda connection: connection.set_trace_callback(statements.append))
         await asyncio.gather(*(db.write(storing(f"{n:02}")) for n in range(40)))
         assert len(await stored(db)) == 40
-    assert statements.count("COMMIT") <= 3
-    assert set(statements) >= {"BEGIN IMMEDIATE"}
+    assert statements.count("BEGIN IMMEDIATE") == 1
+    assert statements.count("COMMIT") == 2  # and that of what set the trace
+
+
+async def test_a_transaction_and_a_read_are_one_hop_each(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hops: list[object] = []
+    execute = aiosqlite.Connection._execute
+
+    def counted(self: aiosqlite.Connection, work: Any, *args: Any) -> Any:
+        hops.append(work)
+        return execute(self, work, *args)  # type: ignore[no-untyped-call]
+
+    async with Database(path) as db:
+        jobs = SqliteJobRepo(db)
+        await SqliteClientRepo(db).add(a_client())
+        monkeypatch.setattr(aiosqlite.Connection, "_execute", counted)
+        await asyncio.gather(*(jobs.add(a_job(f"job-{n}"), an_answer()) for n in range(3)))
+        assert len(hops) == 1
+        await jobs.page(JobFilter(), 9, 0)
+        assert len(hops) == 2
+
+
+async def test_a_save_writes_what_has_changed_and_nothing_else(path: Path) -> None:
+    statements: list[str] = []
+    async with Database(path) as db:
+        await SqliteClientRepo(db).add(a_client())
+        job = await SqliteJobRepo(db).add(a_job(title="It"))
+        await db.write(lambda connection: connection.set_trace_callback(statements.append))
+        await SqliteJobRepo(db).save(evolve(job, title="Other", run_turns=1))
+    updates = {statement for statement in statements if statement.startswith("UPDATE jobs")}
+    assert updates == {f"UPDATE jobs SET title = 'Other', run_turns = 1, revision = 1 WHERE seq = {job.seq}"}
+
+
+async def test_a_slow_read_does_not_keep_others_waiting(path: Path) -> None:
+    gate = threading.Event()
+    async with Database(path) as db:
+        slow = asyncio.create_task(db.look(lambda connection: gate.wait(5)))
+        await asyncio.sleep(0)
+        for _ in range(4):
+            assert not await stored(db)
+        gate.set()
+        assert await slow
+
+
+async def test_several_queries_see_one_moment(path: Path) -> None:
+    seen, changed = threading.Event(), threading.Event()
+
+    def twice(connection: sqlite3.Connection) -> object:
+        first = fetch(connection, "SELECT kind FROM holds")
+        seen.set()
+        changed.wait(5)
+        return first == fetch(connection, "SELECT kind FROM holds")
+
+    async with Database(path) as db:
+        looking = asyncio.create_task(db.look(twice))
+        await asyncio.to_thread(seen.wait, 5)
+        await db.write(storing("news"))
+        changed.set()
+        assert await looking
+        assert await stored(db) == ["news"]
 
 
 async def test_a_write_that_fails_leaves_nothing_and_spoils_no_other(path: Path) -> None:
-    async def failing(connection: aiosqlite.Connection) -> None:
-        await storing("half")(connection)
+    def failing(connection: sqlite3.Connection) -> None:
+        storing("half")(connection)
         raise LookupError("no")
 
     async with Database(path) as db:
@@ -81,11 +149,11 @@ async def test_leaving_waits_for_all_that_was_handed_in(path: Path) -> None:
 
 
 async def test_leaving_is_finished_even_when_it_is_cancelled(path: Path) -> None:
-    gate = asyncio.Event()
+    gate = threading.Event()
 
-    async def gated(connection: aiosqlite.Connection) -> None:
-        await gate.wait()
-        await storing("late")(connection)
+    def gated(connection: sqlite3.Connection) -> None:
+        gate.wait(5)
+        storing("late")(connection)
 
     db = await Database(path).__aenter__()
     write = db.submit(gated)
@@ -101,9 +169,9 @@ async def test_leaving_is_finished_even_when_it_is_cancelled(path: Path) -> None
 
 
 async def test_a_write_cancelled_before_its_turn_is_not_run(path: Path) -> None:
-    gate = asyncio.Event()
+    gate = threading.Event()
     async with Database(path) as db:
-        blocking = db.submit(lambda connection: gate.wait())
+        blocking = db.submit(lambda connection: gate.wait(5))
         await asyncio.sleep(0)
         waiting = asyncio.create_task(db.write(storing("cancelled")))
         await asyncio.sleep(0)
@@ -116,15 +184,10 @@ async def test_a_write_cancelled_before_its_turn_is_not_run(path: Path) -> None:
 
 
 async def test_a_write_cancelled_in_its_turn_keeps_no_transaction_open(path: Path) -> None:
-    gate, began = asyncio.Event(), asyncio.Event()
-
-    async def gated(connection: aiosqlite.Connection) -> None:
-        began.set()
-        await gate.wait()
-
+    gate = threading.Event()
     async with Database(path) as db:
-        writing = asyncio.create_task(db.write(gated))
-        await began.wait()
+        writing = asyncio.create_task(db.write(lambda _: gate.wait(5)))
+        await asyncio.sleep(0)
         writing.cancel()
         await asyncio.wait([writing])
         gate.set()
@@ -134,28 +197,31 @@ async def test_a_write_cancelled_in_its_turn_keeps_no_transaction_open(path: Pat
         assert await stored(db) == ["next"]
 
 
-async def test_a_writer_that_is_cancelled_fails_what_waits(path: Path) -> None:
+async def test_a_writer_that_is_cancelled_ends_what_it_has_begun_and_fails_what_waits(path: Path) -> None:
+    gate, began = threading.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def gated(connection: sqlite3.Connection) -> None:
+        loop.call_soon_threadsafe(began.set)
+        gate.wait(5)
+
     async with Database(path) as db:
         [task] = [task for task in asyncio.all_tasks() if task.get_name() == "sqlite-writer"]
-        began = asyncio.Event()
-
-        async def endless(connection: aiosqlite.Connection) -> None:
-            began.set()
-            await asyncio.Event().wait()
-
-        futures: list[asyncio.Future[Any]] = [db.submit(storing("a")), db.submit(endless)]
+        futures: list[asyncio.Future[Any]] = [db.submit(storing("a")), db.submit(gated)]
         await began.wait()
         futures.append(db.submit(storing("b")))
         task.cancel()
+        await asyncio.sleep(0)
+        gate.set()
         outcomes = await asyncio.gather(*futures, return_exceptions=True)
-        assert [outcome.code for outcome in outcomes if isinstance(outcome, DatabaseError)] == ["database_closed"] * 3
+        assert [getattr(outcome, "code", None) for outcome in outcomes] == [None, None, "database_closed"]
         with pytest.raises(DatabaseError):
             db.submit(storing("c"))
-        assert not await stored(db)
+        assert await stored(db) == ["a"]
 
 
 async def test_whoever_waits_for_a_write_is_not_left_waiting_by_one_that_fails_or_by_the_end(path: Path) -> None:
-    async def failing(connection: aiosqlite.Connection) -> None:
+    def failing(connection: sqlite3.Connection) -> None:
         raise LookupError("no")
 
     async with Database(path) as db:

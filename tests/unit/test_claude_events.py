@@ -8,18 +8,18 @@ import pytest
 
 from agent_adapters.claude.record import RunRecord
 from agent_core.domain.job import MessageType
-from agent_core.ports import AgentSaid
+from agent_core.ports import AgentMessage
 
 STREAMS = Path(__file__).parents[2] / "fakes" / "streams"
 OUT, ERR, SYSTEM = MessageType.STDOUT, MessageType.STDERR, MessageType.SYSTEM
 
 
-def hear(*events: dict[str, Any]) -> list[AgentSaid]:
+def hear(*events: dict[str, Any]) -> list[AgentMessage]:
     record = RunRecord("/worktree")
     return [said for event in events for said in record.hear(json.dumps(event))]
 
 
-def shown(messages: list[AgentSaid]) -> list[tuple[MessageType, str]]:
+def shown(messages: list[AgentMessage]) -> list[tuple[MessageType, str]]:
     return [(message.type, message.content) for message in messages if message.content]
 
 

@@ -8,7 +8,7 @@ from agent_adapters.command import parse_template
 from agent_adapters.command.transcript import LONGEST_RESULT, Transcript
 from agent_adapters.processes import Line, Stream
 from agent_core.domain.job import MessageType
-from agent_core.ports import AgentSaid
+from agent_core.ports import AgentMessage
 
 
 def filled(template: str) -> list[str]:
@@ -56,7 +56,7 @@ def test_a_template_tells_how_the_prompt_is_given() -> None:
     assert not parse_template("agent -").names_prompt_file
 
 
-def heard(*lines: str, stream: Stream = Stream.STDOUT) -> tuple[Transcript, list[AgentSaid | None]]:
+def heard(*lines: str, stream: Stream = Stream.STDOUT) -> tuple[Transcript, list[AgentMessage | None]]:
     transcript = Transcript()
     return transcript, [transcript.hear(Line(stream, line)) for line in lines]
 
@@ -76,7 +76,7 @@ def test_an_event_in_json_is_kept_as_such_and_is_no_result() -> None:
 
 def test_standard_error_is_told_as_such_and_is_no_result() -> None:
     transcript, [said] = heard('{"error": 1}', stream=Stream.STDERR)
-    assert said == AgentSaid(type=MessageType.STDERR, content='{"error": 1}')
+    assert said == AgentMessage(MessageType.STDERR, '{"error": 1}')
     assert transcript.result_text is None
     assert transcript.last_words == '{"error": 1}'
 

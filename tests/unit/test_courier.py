@@ -1,8 +1,8 @@
 """The courier: no callback is lost, none is sent by two attempts at once, a dead one is left alone."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from datetime import timedelta
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
 
 import pytest
 from attrs import evolve
@@ -122,3 +122,77 @@ async def test_an_attempt_that_hangs_when_the_server_stops_stays_pending(
     await eventually(lambda: len(post.notifier.attempts) == 1)
     await post.courier.stop()
     assert post.db.deliveries["msg_1"] == pending(1)
+
+
+# ------------------------------------------------------------------------------------ callbacks that are handed over
+def hand_over(post: Post, *deliveries: Delivery) -> None:
+    """Store callbacks and say so, as a run does at its end."""
+    for delivery in deliveries:
+        post.db.deliveries[delivery.id] = delivery
+        post.courier.take(delivery)
+
+
+async def test_more_callbacks_than_may_be_under_way_are_all_delivered(post: Post) -> None:
+    post.notifier.gate.clear()
+    hand_over(post, *map(pending, range(2 * AT_ONCE)))
+    await eventually(lambda: len(post.notifier.attempts) == AT_ONCE)
+    post.notifier.gate.set()
+    await eventually(lambda: all(d.state is DeliveryState.DELIVERED for d in post.db.deliveries.values()))
+    assert sorted(d.id for d in post.notifier.received) == sorted(post.db.deliveries)
+
+
+class SlowOutbox(FakeOutbox):
+    """An outbox of which an answer may be old when it comes."""
+
+    gate: asyncio.Event
+    looks = 0
+
+    async def due(self, now: datetime, limit: int) -> Sequence[Delivery]:
+        found = await super().due(now, limit)
+        self.looks += 1
+        await self.gate.wait()
+        return found
+
+
+async def test_after_a_refusal_the_outbox_is_asked_when_to_try_again() -> None:
+    post = Post()
+    outbox = SlowOutbox(post.db)
+    outbox.gate = asyncio.Event()
+    outbox.gate.set()
+    post.courier = Courier(outbox, post.notifier, post.clock)
+    post.courier.start()
+    await eventually(lambda: outbox.looks == 1)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    post.notifier.answer_next(Receipt(status=500))
+    hand_over(post, pending(1))
+    await eventually(lambda: outbox.looks == 2)
+    await post.courier.stop()
+    assert post.only().attempts == 1
+
+
+async def test_a_callback_that_is_delivered_while_the_outbox_is_read_is_not_sent_again() -> None:
+    post = Post()
+    outbox = SlowOutbox(post.db)
+    outbox.gate = asyncio.Event()
+    post.courier = Courier(outbox, post.notifier, post.clock)
+    post.db.deliveries["msg_1"] = pending(1)
+    post.courier.start()
+    await eventually(lambda: outbox.looks == 1)
+    hand_over(post, pending(1))
+    await post.until(state=DeliveryState.DELIVERED)
+    outbox.gate.set()
+    await post.courier.stop()
+    assert [d.id for d in post.notifier.attempts] == ["msg_1"]
+
+
+async def test_a_callback_that_is_asked_for_while_it_is_sent_is_sent_once_more(post: Post) -> None:
+    post.notifier.answers.clear()
+    hand_over(post, pending(1))
+    await eventually(lambda: len(post.notifier.received) == 1)
+    post.clock.forward(timedelta(seconds=1))
+    await post.courier.redeliver("job-1")
+    post.notifier.answers.set()
+    await eventually(lambda: len(post.notifier.received) == 2)
+    await post.until(state=DeliveryState.DELIVERED, attempts=1)
+    assert len(post.only().history) == 2

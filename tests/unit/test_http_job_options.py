@@ -7,7 +7,6 @@ from typing import Any
 import attrs
 import pytest
 
-from agent_core.domain.holds import Hold, HoldKind
 from agent_core.domain.job import FollowUp, JobRequest
 from agent_core.domain.job_options import JobOptions
 from agent_http.schema import NewFollowUp, NewJob
@@ -99,10 +98,7 @@ async def test_a_job_does_not_start_before_its_time(served: Served) -> None:
 
 
 async def test_a_held_job_tells_why_and_until_when(served: Served) -> None:
-    until = START + timedelta(hours=3)
-    served.db.holds[HoldKind.USAGE_LIMIT] = Hold(
-        kind=HoldKind.USAGE_LIMIT, reason="The limit is reached", since=START, until=until
-    )
+    await served.core.pause("The limit is reached", START + timedelta(hours=3))
     shown = await served.get(f"/jobs/{(await served.new_job())['id']}")
     assert (shown["status"], shown["heldUntil"]) == ("queued", "2025-01-07T15:00:00Z")
     assert shown["heldReason"] == "The limit is reached"

@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from agent_core.domain.holds import Hold, HoldKind
-from tests.unit.served import AUTH, START, Served, serving
+from agent_core.domain.job import JobRequest
+from agent_http.route import LONG
+from fakes.stores import FakeDatabase
+from tests.unit.served import AUTH, ORG, REPO, START, Served, serving
 
 
 @pytest.fixture
@@ -57,10 +60,23 @@ async def test_a_second_pause_takes_the_place_of_the_first(served: Served) -> No
     assert "hold" not in (await served.ask("POST", "/queue/resume")).json
 
 
-async def test_resuming_lifts_every_hold_and_may_be_done_twice(served: Served) -> None:
-    served.db.holds[HoldKind.USAGE_LIMIT] = Hold(kind=HoldKind.USAGE_LIMIT, reason="Limit", since=START)
-    for _ in range(2):
-        assert "hold" not in (await served.ask("POST", "/queue/resume")).json
+async def test_resuming_lifts_every_hold_and_may_be_done_twice() -> None:
+    db = FakeDatabase()
+    db.holds[HoldKind.USAGE_LIMIT] = Hold(kind=HoldKind.USAGE_LIMIT, reason="Limit", since=START)
+    async with serving(db=db) as served:
+        assert "hold" in (await served.ask("POST", "/queue/pause")).json
+        for _ in range(2):
+            assert "hold" not in (await served.ask("POST", "/queue/resume")).json
+    assert db.holds == {}
+
+
+async def test_a_long_queue_is_told_whole_and_in_order(served: Served) -> None:
+    await served.core.pause()
+    await served.new_client()
+    for n in range(LONG + 2):
+        await served.core.jobs.submit(JobRequest(prompt="P", branch_name=f"b{n}", github_org=ORG, github_repo=REPO))
+    queued = (await served.get("/queue"))["queued"]
+    assert [(item["position"], item["branchName"]) for item in queued] == [(n + 1, f"b{n}") for n in range(LONG + 2)]
 
 
 @pytest.mark.parametrize(

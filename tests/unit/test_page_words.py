@@ -4,11 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from attrs import fields
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_core.domain.holds import Hold, HoldKind
 from agent_core.domain.job import JobKind, JobState
+from agent_core.ports import ListedJob
 from agent_core.use_cases.views import QueueView, RunningJob, WaitingJob
 from agent_http.page import job_words, wording
 from agent_http.page.diff_view import read_diff
@@ -109,12 +111,17 @@ def waiting_for(*waiting: WaitingJob, hold: Hold | None = None, most: int = 1, r
     return list(reasons_to_wait(queue, NOW).values())
 
 
+def listed(**facts: Any) -> ListedJob:
+    job = a_job(**facts)
+    return ListedJob(**{field.name: getattr(job, field.name) for field in fields(ListedJob)})
+
+
 def wait(position: int = 1, **facts: Any) -> WaitingJob:
-    return WaitingJob(job=a_job(id=f"w{position}", **facts), client=a_client(), position=position)
+    return WaitingJob(job=listed(id=f"w{position}", **facts), client=a_client(), position=position)
 
 
 def test_each_waiting_job_says_what_it_waits_for() -> None:
-    run = RunningJob(job=a_job(id="r", branch_name="Taken"), client=a_client(), running_for=MINUTE)
+    run = RunningJob(job=listed(id="r", branch_name="Taken"), client=a_client(), running_for=MINUTE)
     pause = Hold(kind=HoldKind.PAUSED, reason="x", since=NOW)
     assert waiting_for(wait(), wait(2)) == ["Starts next", "Waits for its turn"]
     assert waiting_for(wait(), running=[run]) == ["Waits for a free slot"]

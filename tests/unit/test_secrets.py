@@ -16,6 +16,10 @@ SHAPED = [
     "whsec_" + "MfKQ9r8GKYqrTwjU",
     "agt_" + "a1B2_-x" * 6 + "z",
     "AKIA" + "ABCDEFGHIJKLMNOP",
+    "ghs_" + "a1B2" * 5,
+    "github_pat_" + "a1B2" * 5,
+    "sk-ant-" + "a1B2" * 4,
+    "xoxb-" + "1234567890",
     "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk=\n-----END OPENSSH PRIVATE KEY-----",
 ]
 
@@ -30,6 +34,8 @@ def test_a_secret_is_gone_wherever_it_stands(before: str, secret: str, after: st
     [
         ("Authorization: Bearer abc.def-123_456~789", f"Authorization: Bearer {REDACTED}"),
         ("https://user:pass@example.com/x.git", f"https://{REDACTED}@example.com/x.git"),
+        ("Authorization: Bearer abc.def-123_456~789 user@x", f"Authorization: Bearer {REDACTED} user@x"),
+        ("HTTPS://a:b@c and git+ssh://d:e@f", f"HTTPS://{REDACTED}@c and git+ssh://{REDACTED}@f"),
         ("the bearer of bad news", "the bearer of bad news"),
         ("see https://example.com:8080/a@b", "see https://example.com:8080/a@b"),
         ("git@github.com:org/repo.git", "git@github.com:org/repo.git"),
@@ -38,6 +44,11 @@ def test_a_secret_is_gone_wherever_it_stands(before: str, secret: str, after: st
 )
 def test_credentials_go_and_ordinary_text_stays(text: str, expected: str) -> None:
     assert Secrets().redact(text) == expected
+
+
+def test_of_known_values_the_longest_is_replaced_whole() -> None:
+    secrets = Secrets(["part-of-it", "part-of-it-and-more", "never seen"])
+    assert secrets.redact("x part-of-it-and-more part-of-it y") == f"x {REDACTED} {REDACTED} y"
 
 
 def test_a_known_value_that_is_too_short_to_be_told_apart_is_left_alone() -> None:

@@ -12,7 +12,7 @@ from agent_core.domain.feed import HoldChange
 from agent_core.domain.holds import Hold, HoldKind
 from agent_core.domain.job import MessageType
 from agent_core.domain.secrets import Secrets
-from agent_core.ports import AgentUsed
+from agent_core.ports import AgentMessage, AgentUsed
 from agent_core.use_cases.holds import Holds
 from agent_core.use_cases.run_record import RunLog
 from fakes.code_agent import FakeCodeAgent, Script, failed
@@ -225,20 +225,23 @@ class Log:
         return [(message.type, message.content) for message in self.db.messages.get("job-1", ())]
 
 
+def said(content: str, raw: str | None = None) -> AgentMessage:
+    return AgentMessage(MessageType.STDOUT, content, raw)
+
+
 async def test_messages_that_were_lost_are_counted_in_their_place_when_the_store_works_again() -> None:
     log = Log()
     async with log.log as run_log:
-        await run_log.write(MessageType.STDOUT, "one")
+        await run_log.write([said("one")])
         await eventually(lambda: len(log.lines()) == 1)
         log.db.failure = FULL
         for n in range(5):
-            await run_log.write(MessageType.STDOUT, f"lost {n}")
-            await run_log.write(MessageType.STDOUT, "", raw="{}")
+            await run_log.write([said(f"lost {n}"), said("", raw="{}")])
             await turns(5)
         log.db.failure = None
-        await run_log.write(MessageType.STDOUT, "two")
+        await run_log.write([said("two")])
         await eventually(lambda: len(log.lines()) == 3)
-        await run_log.write(MessageType.STDOUT, "three")
+        await run_log.write([said("three")])
     assert log.lines() == [
         (MessageType.STDOUT, "one"),
         (MessageType.SYSTEM, "5 message(s) could not be stored here"),

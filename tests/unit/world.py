@@ -35,6 +35,7 @@ AT_ONCE: dict[str, Any] = {
     "shutdown_timeout": timedelta(),
     "cancel_patience": timedelta(),
     "store_pause": timedelta(),
+    "accounts_pause": timedelta(),
 }
 HOOK = "https://os.opskings.example/api/webhooks/agent"
 

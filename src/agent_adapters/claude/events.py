@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from agent_adapters.claude.values import Event, items, mapping, moment, number, text
 from agent_adapters.processes import shortened, tidy
 from agent_core.domain.job import MessageType
-from agent_core.ports import AgentSaid
+from agent_core.ports import AgentMessage
 
 OUT, ERR, SYSTEM = MessageType.STDOUT, MessageType.STDERR, MessageType.SYSTEM
 LONGEST = 1 << 20
@@ -38,23 +38,24 @@ SUBJECTS: Mapping[str, tuple[str, ...]] = {
 """What of a tool's input says what it is about."""
 
 
-def said(event: Event, raw: str, cwd: str) -> list[AgentSaid]:
+def said(event: Event, raw: str, cwd: str) -> list[AgentMessage]:
     """Make the event's messages. Paths below `cwd` are shown relative to it."""
     tell = _TELL.get(text(event, "type"))
-    words = [] if tell is None else [(kind, content) for kind, content in tell(event, cwd) if content.strip()]
-    messages = [AgentSaid(type=kind, content=shortened(content, LONGEST)) for kind, content in words]
-    first = messages[0] if messages else AgentSaid(type=SYSTEM, content="")
-    return [AgentSaid(type=first.type, content=first.content, raw=raw), *messages[1:]]
+    messages: list[AgentMessage] = []
+    for kind, content in () if tell is None else tell(event, cwd):
+        if content and not content.isspace():
+            messages.append(AgentMessage(kind, shortened(content, LONGEST), None if messages else raw))
+    return messages or [AgentMessage(SYSTEM, "", raw)]
 
 
-def plain(kind: MessageType, line: str) -> list[AgentSaid]:
+def plain(kind: MessageType, line: str) -> list[AgentMessage]:
     """Make the message of a line that is no event."""
-    return [AgentSaid(type=kind, content=tidy(line))] if line.strip() else []
+    return [AgentMessage(kind, tidy(line))] if line.strip() else []
 
 
-def left_out(line: str) -> list[AgentSaid]:
+def left_out(line: str) -> list[AgentMessage]:
     """Make the message of an event that was too long to be read whole."""
-    return [AgentSaid(type=SYSTEM, content=f"An event too long to be read was left out: {tidy(line[:200])}…", raw=line)]
+    return [AgentMessage(SYSTEM, f"An event too long to be read was left out: {tidy(line[:200])}…", line)]
 
 
 def _assistant(event: Event, cwd: str) -> Words:

@@ -8,7 +8,7 @@ from agent_adapters.claude.usage import UsageTold
 from agent_adapters.claude.values import Event, mapping, number, parse, text
 from agent_adapters.processes import shortened
 from agent_core.domain.job import AgentReport
-from agent_core.ports import AgentSaid
+from agent_core.ports import AgentMessage
 
 UNKNOWN_SESSION = "No conversation found"
 USED_SESSION = "is already in use"
@@ -41,7 +41,7 @@ class RunRecord:
         self._model = ""
         self._used: list[Event] = []
 
-    def hear(self, line: str) -> list[AgentSaid]:
+    def hear(self, line: str) -> list[AgentMessage]:
         """Take a line of standard output."""
         event = parse(line)
         if event is None:
@@ -50,7 +50,7 @@ class RunRecord:
         self._take(event)
         return said(event, line, self._cwd)
 
-    def hear_complaint(self, line: str) -> list[AgentSaid]:
+    def hear_complaint(self, line: str) -> list[AgentMessage]:
         """Take a line of standard error."""
         self.last_words.append(shortened(line, LONGEST_LAST_WORD))
         self._note_refusal(line)
@@ -79,8 +79,9 @@ class RunRecord:
                     self._note_refusal(error)
 
     def _note_limit(self, info: Event) -> None:
-        self.limit = info or self.limit
-        self.limits.hear(info)
+        if info:
+            self.limit = info
+            self.limits.hear(info)
 
     def _note_refusal(self, words: str) -> None:
         refused = self._session_id in words and (UNKNOWN_SESSION in words or USED_SESSION in words)

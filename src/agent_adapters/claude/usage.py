@@ -13,33 +13,37 @@ class UsageTold:
     """
 
     def __init__(self) -> None:
-        self._inputs: dict[str, int] = {}
-        self._outputs: dict[str, int] = {}
-        self._turns: set[str] = set()
+        self._inputs: dict[str, float] = {}
+        self._outputs: dict[str, float] = {}
+        self._turns = 0
         """Those of the conversation itself: what the agent's own agents answer is no turn of it."""
-        self._sums = [0, 0]
+        self._tokens_in = self._tokens_out = 0.0
+        """Kept as sums: to add up all answers at each event takes longer with every one of them."""
         self._news = False
 
     def hear(self, event: Event) -> None:
         """Take an `assistant` event."""
-        name, usage = text(mapping(event, "message"), "id"), mapping(event, "message", "usage")
+        message = mapping(event, "message")
+        name, usage = text(message, "id"), mapping(message, "usage")
         if not name or not usage:  # an answer that the CLI made itself
             return
-        tokens_in = int(sum(number(usage, key) for key in INPUTS))
-        tokens_out = int(number(usage, "output_tokens"))
-        if event.get("parent_tool_use_id") is None:
-            self._turns.add(name)
-        for place, (known, told) in enumerate(((self._inputs, tokens_in), (self._outputs, tokens_out))):
-            if told > known.get(name, -1):
-                # Kept as a sum: to add up all answers at each event takes longer with every one of them.
-                self._sums[place] += told - known.get(name, 0)
-                known[name] = told
-                self._news = True
+        tokens_in, tokens_out = sum([number(usage, key) for key in INPUTS]), number(usage, "output_tokens")
+        if name not in self._inputs:
+            self._inputs[name] = self._outputs[name] = 0
+            self._turns += event.get("parent_tool_use_id") is None
+            self._news = True
+        if (more := tokens_in - self._inputs[name]) > 0:
+            self._inputs[name] = tokens_in
+            self._tokens_in += more
+            self._news = True
+        if (more := tokens_out - self._outputs[name]) > 0:
+            self._outputs[name] = tokens_out
+            self._tokens_out += more
+            self._news = True
 
     def take_news(self) -> AgentUsed | None:
         """Return the sums where they have grown since this was asked last."""
         if not self._news:
             return None
         self._news = False
-        tokens_in, tokens_out = self._sums
-        return AgentUsed(num_turns=len(self._turns), input_tokens=tokens_in, output_tokens=tokens_out)
+        return AgentUsed(num_turns=self._turns, input_tokens=int(self._tokens_in), output_tokens=int(self._tokens_out))

@@ -28,6 +28,7 @@ from agent_core.ports import (
     AgentEnded,
     AgentEvent,
     AgentHealth,
+    AgentMessage,
     AgentSaid,
     AgentSpawned,
     AgentTask,
@@ -35,6 +36,8 @@ from agent_core.ports import (
     Ending,
 )
 
+TURN = 50
+"""So many lines are heard at one go."""
 SWITCHES = {"NO_COLOR": "1"}
 WITHOUT_EFFECT = {
     "model": "model",
@@ -91,12 +94,13 @@ class CommandCodeAgent(CodeAgent):
                 async with process:
                     yield AgentSpawned(pid=process.pid)
                     if ignored := _without_effect(task.settings):
-                        yield AgentSaid(
-                            type=MessageType.SYSTEM, content=f"Of no effect with this agent: {', '.join(ignored)}"
-                        )
-                    async for line in process:
-                        if said := transcript.hear(line):
-                            yield said
+                        words = f"Of no effect with this agent: {', '.join(ignored)}"
+                        yield AgentSaid([AgentMessage(MessageType.SYSTEM, words)])
+                    async for lines in process.groups():
+                        for start in range(0, len(lines), TURN):
+                            heard = map(transcript.hear, lines[start : start + TURN])
+                            if messages := [message for message in heard if message]:
+                                yield AgentSaid(messages)
             except CannotStart as error:
                 yield not_started(error)
                 return

@@ -5,7 +5,7 @@ from collections import deque
 
 from agent_adapters.processes import LONGEST_ERROR, Line, Stream, shortened, tidy
 from agent_core.domain.job import MessageType
-from agent_core.ports import AgentSaid
+from agent_core.ports import AgentMessage
 
 LAST_LINES = 100
 LONGEST_LINE = 1000
@@ -19,7 +19,7 @@ class Transcript:
         self._text: deque[str] = deque(maxlen=LAST_LINES)
         self._last: deque[str] = deque(maxlen=LAST_LINES)
 
-    def hear(self, line: Line) -> AgentSaid | None:
+    def hear(self, line: Line) -> AgentMessage | None:
         """Make the line's message, if it has one. An event in JSON goes to the job's log file as such, too."""
         words = tidy(line.text)
         is_event = line.stream is Stream.STDOUT and _is_json_object(words)
@@ -29,7 +29,7 @@ class Transcript:
             return None
         self._last.append(shortened(words, LONGEST_LINE))
         kind = MessageType.STDOUT if line.stream is Stream.STDOUT else MessageType.STDERR
-        return AgentSaid(type=kind, content=words, raw=words if is_event else None)
+        return AgentMessage(kind, words, words if is_event else None)
 
     @property
     def result_text(self) -> str | None:

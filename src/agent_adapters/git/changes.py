@@ -4,7 +4,6 @@ Objects alone are read, of the server's own making: no diff driver, no attribute
 what is shown, as they would have in `git diff`. git's replacement refs are off in every command.
 """
 
-import asyncio
 import os
 from collections.abc import Iterable
 
@@ -17,6 +16,7 @@ from agent_core.domain.publish_policy import FileChange, added_lines
 
 LONGEST_READ = 8 * 2**20
 MOST_READ = 32 * 2**20
+READ_AT_ONCE = 2**20
 LONGEST_ADDED = 2**20
 SNIFFED = 8000
 """Bytes at the beginning of a file in which a NUL makes it binary: git's own rule."""
@@ -40,18 +40,43 @@ class Difference:
     beginning: bytes
 
 
-async def differences(clone: Clone, before: str, after: str) -> list[Difference]:
-    """Return the files that differ between two trees, in the order of their paths; a renamed one is two.
-
-    Added text is found in files of up to LONGEST_READ bytes, the smallest first until MOST_READ bytes were read of
-    old and new files together, and is cut after LONGEST_ADDED bytes. Beyond that, and for binary files, it is empty.
-    """
+async def changes(clone: Clone, before: str, after: str) -> "Changes":
+    """Return how two trees differ."""
     listed = await _must(clone, "diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", before, after)
     entries = _entries(os.fsdecode(listed.out))
-    sizes = await _sizes(clone, {blob for entry in entries for blob in (entry.before, entry.after) if blob})
-    wanted = _affordable(entries, sizes)
-    texts = await _contents(clone, wanted)
-    return await asyncio.to_thread(_differences, entries, sizes, texts)
+    blobs = sorted({blob for entry in entries for blob in (entry.before, entry.after) if blob})
+    # Most work is small: all of it is read at once, and only where it turns out not to be, are sizes asked first.
+    contents = await _contents(clone, blobs, most=READ_AT_ONCE)
+    if contents is not None:
+        return Changes(entries, {blob: len(text) for blob, text in contents.items()}, contents)
+    sizes = await _sizes(clone, blobs)
+    return Changes(entries, sizes, await _contents(clone, _affordable(entries, sizes)) or {})
+
+
+@frozen
+class Changes:
+    """The entries that differ, the sizes of their blobs, and what was read of those."""
+
+    _entries: "list[_Entry]"
+    _sizes: dict[str, int]
+    _contents: dict[str, bytes]
+
+    def differences(self) -> list[Difference]:
+        """Return the files that differ, in the order of their paths; a renamed one is two. Takes its time.
+
+        Added text is found in files of up to LONGEST_READ bytes, the smallest first until MOST_READ bytes were read of
+        old and new files together, and is cut after LONGEST_ADDED bytes. Beyond that, and for binary files, it is
+        empty.
+        """
+        found = []
+        for entry in self._entries:
+            now = self._contents.get(entry.after or "", b"")
+            added = _added(self._contents.get(entry.before or "", b""), now)
+            size = self._sizes[entry.after] if entry.after else 0
+            found.append(
+                Difference(change=FileChange(path=entry.path, size=size, added=added), beginning=now[:SNIFFED])
+            )
+        return found
 
 
 def _entries(raw: str) -> list[_Entry]:
@@ -68,12 +93,9 @@ def _blob(mode: str, name: str) -> str | None:
     return None if mode == _GITLINK or name == _ABSENT else name
 
 
-async def _sizes(clone: Clone, blobs: Iterable[str]) -> dict[str, int]:
-    names = sorted(blobs)
-    if not names:
-        return {}
-    told = await _must(clone, "cat-file", "--batch-check=%(objectsize)", stdin="\n".join(names).encode())
-    return dict(zip(names, map(int, told.lines), strict=True))
+async def _sizes(clone: Clone, blobs: list[str]) -> dict[str, int]:
+    told = await _must(clone, "cat-file", "--batch-check=%(objectsize)", stdin="\n".join(blobs).encode())
+    return dict(zip(blobs, map(int, told.lines), strict=True))
 
 
 def _affordable(entries: Iterable[_Entry], sizes: dict[str, int]) -> list[str]:
@@ -87,10 +109,14 @@ def _affordable(entries: Iterable[_Entry], sizes: dict[str, int]) -> list[str]:
     return sorted(chosen)
 
 
-async def _contents(clone: Clone, blobs: list[str]) -> dict[str, bytes]:
+async def _contents(clone: Clone, blobs: list[str], most: int | None = None) -> dict[str, bytes] | None:
+    """Read blobs; None when that is more than `most` bytes."""
     if not blobs:
         return {}
-    told = await _must(clone, "cat-file", "--batch", stdin="\n".join(blobs).encode())
+    told = await clone.run("cat-file", "--batch", stdin="\n".join(blobs).encode(), most=most)
+    if told.cut:
+        return None
+    _see_done(told)
     contents, at = {}, 0
     for blob in blobs:
         begin = told.out.index(b"\n", at) + 1
@@ -98,16 +124,6 @@ async def _contents(clone: Clone, blobs: list[str]) -> dict[str, bytes]:
         contents[blob] = told.out[begin : begin + size]
         at = begin + size + 1
     return contents
-
-
-def _differences(entries: Iterable[_Entry], sizes: dict[str, int], contents: dict[str, bytes]) -> list[Difference]:
-    found = []
-    for entry in entries:
-        now = contents.get(entry.after or "", b"")
-        added = _added(contents.get(entry.before or "", b""), now)
-        change = FileChange(path=entry.path, size=sizes[entry.after] if entry.after else 0, added=added)
-        found.append(Difference(change=change, beginning=now[:SNIFFED]))
-    return found
 
 
 def _added(before: bytes, after: bytes) -> str:
@@ -118,6 +134,10 @@ def _added(before: bytes, after: bytes) -> str:
 
 async def _must(clone: Clone, *arguments: str, stdin: bytes | None = None) -> GitOutcome:
     outcome = await clone.run(*arguments, stdin=stdin)
+    _see_done(outcome)
+    return outcome
+
+
+def _see_done(outcome: GitOutcome) -> None:
     if not outcome.ok:
         raise failure("What would be pushed could not be looked at", outcome, "push_failed")
-    return outcome

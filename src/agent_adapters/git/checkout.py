@@ -59,6 +59,11 @@ class Checkout:
         """Note that the worktree is in use now."""
         touch(self.record)
 
+    def visit(self) -> Facts | None:
+        """Note that the worktree is in use now, and return what is recorded."""
+        self.touch()
+        return self.facts()
+
     def used_at(self) -> datetime:
         """Tell when the worktree was last used, as far as the disk knows."""
         return last_change(self.path, self.record / "facts.json", self.registration)
@@ -75,8 +80,7 @@ class Checkout:
             return True
 
     def register(self, branch: str) -> None:
-        """Make the directory, and the registration that makes it a worktree."""
-        self.path.mkdir(parents=True)
+        """Write the registration that makes the directory a worktree."""
         self._write_registration(branch)
         self._write_pointer()
 

@@ -22,8 +22,9 @@ from agent_adapters.git.checkout import Checkout
 from agent_adapters.git.configuration import BARE_CONFIG, NO_DRIVERS, TRACKING, own_config, remote
 from agent_adapters.git.failures import failure, without_credentials
 from agent_adapters.git.process import Git, GitOutcome
-from agent_adapters.git.shape import Shape, differences, guarded_files, restore, write_whole
+from agent_adapters.git.shape import Shape, differences, guarded_files, restore, signature, write_whole
 from agent_adapters.git.tampering import describe, in_words, note
+from agent_adapters.git.tips import Tips
 from agent_core.domain.client import Repository
 from agent_core.domain.errors import RepoStoreError
 from agent_core.ports import BareRepository
@@ -32,6 +33,9 @@ _log = logging.getLogger(__name__)
 
 SHARED = ("objects", "refs", "packed-refs", "shallow")
 LIMIT = 120.0
+TREES_KNOWN = 1000
+MANY_PUSHES = 64
+"""After so many refs are packed."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 """What may name a worktree."""
 
@@ -58,7 +62,14 @@ class Clone:
     """Set once the clone is ready for use."""
     refreshed: tuple[float, BareRepository] | None = None
     """The last refresh: when it began (monotonic seconds), and its result."""
+    tips: Tips | None = None
+    """The origin's branches as last fetched; an agent's hand in the refs changes nothing of them."""
+    pushes: int = MANY_PUSHES
+    """How many branches were pushed since refs were packed. At first nobody knows what lies loose."""
+    _trees: dict[str, str] = field(factory=dict, init=False)
     _guard: asyncio.Lock = field(factory=asyncio.Lock, init=False)
+    _seen: object = field(default=None, init=False)
+    """How the guarded files looked when they last were as they should be."""
 
     @property
     def name(self) -> str:
@@ -102,6 +113,21 @@ class Clone:
         """Run git in the server's own git directory."""
         return await self.git.run(*arguments, git_dir=self.own_git_dir, limit=limit, env=env, stdin=stdin, most=most)
 
+    def knows(self, commit: str, tree: str) -> None:
+        """Remember the tree of a commit."""
+        if len(self._trees) >= TREES_KNOWN:
+            self._trees.clear()
+        self._trees[commit] = tree
+
+    async def tree(self, commit: str) -> str:
+        """Return the tree of a commit that is here."""
+        if commit not in self._trees:
+            asked = await self.run("rev-parse", "--verify", f"{commit}^{{tree}}")
+            if not asked.ok:
+                raise failure(f"The commit {commit} of {self.name} is gone", asked, "worktree_failed")
+            self.knows(commit, asked.lines[0])
+        return self._trees[commit]
+
     @asynccontextmanager
     async def aside(self) -> AsyncIterator[Path]:
         """Make a private folder for as long as the block lasts; what a killed server left goes with its next start."""
@@ -138,13 +164,13 @@ class Clone:
                 stored = await self._adopt(made_here=stored is not None and stored.made_here)
             await self._make_own_git_dir()
             self.shape = stored
-        else:
+        elif self._seen is None or self._seen != signature(self.bare):
             await self.put_back(self.shape)
 
     @asynccontextmanager
     async def drafting(self) -> AsyncIterator[Path]:
         """Make a bare repository to be filled, which takes its place when the block ends well. Under the lock."""
-        self.shape = None
+        self.shape = self.tips = None
         draft = await asyncio.to_thread(self._draft)
         try:
             await init(self.git, draft)
@@ -177,9 +203,11 @@ class Clone:
     async def put_back(self, shape: Shape) -> None:
         """Put back what somebody changed in the bare repository, and note it for the worktrees that are open."""
         async with self._guard:
+            self._seen = signature(self.bare)
             found = await asyncio.to_thread(differences, self.bare, shape)
             if not found:
                 return
+            self._seen = None
             changed, grave = await describe(self.run, shape, found)
             _log.warning("%s was changed by somebody and put back: %s", self.bare, in_words(changed))
             if grave:

@@ -45,7 +45,7 @@ class KeptWork:
     async def save(self, work: Work, job_id: str, message: str, at: datetime) -> str | None:
         """Save how the worktree differs from its base as the job's, and return the ref; None where it does not."""
         clone, base, path = work.clone, work.base, work.checkout.path
-        if await work.is_lost():
+        if work.is_lost:
             return None
         staging = work.staging()
         tree = await staging.tree(base.sha, lenient=True)

@@ -27,15 +27,12 @@ _LONGEST_ATTRIBUTES = 1_000_000
 
 
 async def large_files(staging: Staging, found: Sequence[Difference]) -> list[str]:
-    """Return the names of the large files that the work points to; without LFS in the repository no git is run.
+    """Return the names of the large files that the work points to.
 
     Raises RepoStoreError `push_failed` for one that would become part of the repository itself.
     """
-    present = [difference for difference in found if difference.change.size]
-    paths = [difference.change.path for difference in present]
-    if not await asyncio.to_thread(_is_used, staging.checkout.path, paths):
-        return []
-    names = "".join(f"{path}\0" for path in paths)
+    present = _present(found)
+    names = "".join(f"{difference.change.path}\0" for difference in present)
     asked = await staging.run("check-attr", "--cached", "-z", "--stdin", "filter", stdin=os.fsencode(names))
     if not asked.ok:
         raise failure("The attributes of the work could not be read", asked, "push_failed")
@@ -78,10 +75,14 @@ def _link_up(clone: Clone, git_dir: Path, head: str) -> None:
         (git_dir / name).symlink_to(clone.bare / name)
 
 
-def _is_used(root: Path, paths: Sequence[str]) -> bool:
-    """Whether an attributes file that has a say in one of these paths names LFS."""
-    folders = {folder for path in paths for folder in PurePosixPath(path).parents}
+def is_used(root: Path, found: Sequence[Difference]) -> bool:
+    """Whether an attributes file that has a say in one of these files names LFS. Takes its time."""
+    folders = {folder for difference in _present(found) for folder in PurePosixPath(difference.change.path).parents}
     return any(b"filter=lfs" in _beginning(root / folder / _ATTRIBUTES) for folder in folders)
+
+
+def _present(found: Sequence[Difference]) -> list[Difference]:
+    return [difference for difference in found if difference.change.size]
 
 
 def _beginning(path: Path) -> bytes:

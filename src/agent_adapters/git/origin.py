@@ -14,6 +14,7 @@ from agent_adapters.git.configuration import TRACKING
 from agent_adapters.git.failures import failure, held_locks, is_network_trouble
 from agent_adapters.git.process import Git, GitOutcome
 from agent_adapters.git.record import Base
+from agent_adapters.git.tips import HEAD_REF, LISTING, ORIGIN_HEAD, Tips
 
 FETCH_LIMIT = 600.0
 PUSH_LIMIT = 300.0
@@ -21,8 +22,6 @@ PAUSES = (1.0, 4.0)
 """Seconds before the second and the third try."""
 STALE_LOCK = 60.0
 """Seconds after which a lock on a ref belongs to nobody: git holds one for milliseconds."""
-HEAD_REF = "refs/agent/origin-head"
-ORIGIN_HEAD = "refs/remotes/origin/HEAD"
 _SSH = "ssh -oBatchMode=yes -oConnectTimeout=10 -oServerAliveInterval=15 -oServerAliveCountMax=3"
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -67,43 +66,53 @@ class Origin:
 
     async def fetch(self, clone: Clone) -> str | None:
         """Bring the tracking branches up to date and return the default branch. Under the lock."""
-        candidates: list[str] = []
-        known = None
+        began = time.monotonic()
         fetched = await self._on(clone, fetching(clone.url, TRACKING, f"+HEAD:{HEAD_REF}"), FETCH_LIMIT)
+        has_head = fetched.ok
         if not fetched.ok and "couldn't find remote ref HEAD" in fetched.err:
             fetched = await self._on(clone, fetching(clone.url, TRACKING), FETCH_LIMIT)
-        elif fetched.ok:
-            candidates, known = await self._at_head(clone)
         if not fetched.ok:
             raise failure(f"{clone.name} could not be fetched", fetched, "fetch_failed", clone.try_it())
+        former, clone.tips = clone.tips, None
+        tips = await self.tips(clone)
+        if former is not None:
+            tips.take_over(former, began)
         # The commit at the origin's HEAD names the default branch, unless several branches are at that commit.
+        candidates = tips.at_head() if has_head else []
         default = candidates[0] if len(candidates) == 1 else await self._ask_default(clone)
-        if default is not None and default != known:
+        if default is not None and default != tips.default:
             await self.patiently(clone, "symbolic-ref", ORIGIN_HEAD, f"refs/remotes/origin/{default}")
         return default
 
     async def fetch_branch(self, clone: Clone, branch: str) -> tuple[str, str] | None:
         """Bring one tracking branch up to date; return its commit and tree, None when it is not at the origin."""
-        refspec = f"+refs/heads/{branch}:refs/remotes/origin/{branch}"
-        fetched = await self._on(clone, fetching(clone.url, refspec), FETCH_LIMIT)
-        return (await self.trees(clone, branch)).get(branch) if fetched.ok else None
+        tracking = f"refs/remotes/origin/{branch}"
+        fetched = await self._on(clone, fetching(clone.url, f"+refs/heads/{branch}:{tracking}"), FETCH_LIMIT)
+        asked = await clone.run("rev-parse", tracking, f"{tracking}^{{tree}}") if fetched.ok else fetched
+        if not asked.ok:
+            return None
+        commit, tree = asked.lines
+        clone.knows(commit, tree)
+        (await self.tips(clone)).note(branch, commit)
+        return commit, tree
 
-    async def trees(self, clone: Clone, *branches: str) -> dict[str, tuple[str, str]]:
-        """Return commit and tree of these tracking branches, and of those that have them as a folder."""
-        prefix = "refs/remotes/origin/"
-        names = [f"{prefix}{branch}" for branch in branches]
-        listed = await clone.run("for-each-ref", "--format=%(objectname) %(tree) %(refname)", *names)
-        refs = [line.split(" ") for line in listed.lines]
-        return {name.removeprefix(prefix): (sha, tree) for sha, tree, name in refs}
+    async def tips(self, clone: Clone) -> Tips:
+        """Return the tips as last fetched, with what was pushed since."""
+        if clone.tips is None:
+            listed = await clone.run(*LISTING)
+            if not listed.ok:
+                raise failure(f"The branches of {clone.name} could not be read", listed, "fetch_failed")
+            clone.tips = Tips(listed.out)
+        return clone.tips
 
     async def is_ahead(self, clone: Clone, base: Base) -> bool:
         """Whether a commit has work that the default branch, as last fetched, has not."""
-        default = (await self.trees(clone, base.default_branch)).get(base.default_branch)
+        default = (await self.tips(clone)).commit(base.default_branch)
         if default is None:
             return True
-        if base.sha == default[0] or base.tree == default[1]:
+        if base.sha == default or base.tree == await clone.tree(default):
             return False
-        contained = await clone.run("merge-base", "--is-ancestor", base.sha, default[0])
+        contained = await clone.run("merge-base", "--is-ancestor", base.sha, default)
         return not contained.ok
 
     async def push(self, clone: Clone, commit: str, branch: str) -> PushResult:
@@ -112,16 +121,12 @@ class Origin:
         pushed = await self._on(clone, arguments, PUSH_LIMIT)
         told = [line.split("\t") for line in pushed.lines if line.count("\t") == 2]
         flag, _, reason = told[0] if told else ("", "", "")
-        return PushResult(flag=flag, reason=reason, outcome=pushed)
-
-    async def _at_head(self, clone: Clone) -> tuple[list[str], str | None]:
-        """Return the branches at the commit of the origin's HEAD, and the default branch as it is known here."""
-        arguments = ("for-each-ref", f"--points-at={HEAD_REF}", "--format=%(refname) %(symref)", "refs/remotes/origin")
-        listed = await clone.run(*arguments)
-        prefix = "refs/remotes/origin/"
-        refs = [line.partition(" ") for line in listed.lines]
-        known = [target.removeprefix(prefix) for name, _, target in refs if name == ORIGIN_HEAD]
-        return [name.removeprefix(prefix) for name, _, target in refs if not target], known[0] if known else None
+        result = PushResult(flag=flag, reason=reason, outcome=pushed)
+        if result.accepted:
+            clone.pushes += 1
+            if clone.tips is not None:
+                clone.tips.note(branch, commit)
+        return result
 
     async def _ask_default(self, clone: Clone) -> str | None:
         asked = await self._on(clone, ("ls-remote", "--symref", "--", clone.url, "HEAD"), FETCH_LIMIT)

@@ -102,7 +102,7 @@ class Git:
         environ = {**self.environ, **(env or {}), "GIT_DIR": str(git_dir)}
         spawning = asyncio.ensure_future(self._spawn(arguments, environ, stdin is not None, most))
         try:
-            transport, capture = await _undisturbed(spawning)
+            transport, capture = await undisturbed(spawning)
         except OSError as error:
             raise RepoStoreError(
                 f"The program git could not be started ({error.strerror}): install git, and see that PATH leads to it",
@@ -111,7 +111,7 @@ class Git:
         except asyncio.CancelledError:
             if spawning.exception() is None:
                 transport, capture = spawning.result()
-                await _undisturbed(asyncio.ensure_future(_end(transport, capture)))
+                await undisturbed(asyncio.ensure_future(_end(transport, capture)))
                 transport.close()
             raise
         try:
@@ -120,13 +120,13 @@ class Git:
             async with asyncio.timeout(limit):
                 await asyncio.wait({capture.exited, capture.flooded}, return_when=asyncio.FIRST_COMPLETED)
             if not capture.exited.done():
-                await _undisturbed(asyncio.ensure_future(_end(transport, capture)))
+                await undisturbed(asyncio.ensure_future(_end(transport, capture)))
             await asyncio.wait({capture.closed}, timeout=DRAIN)
         except TimeoutError as error:
-            await _undisturbed(asyncio.ensure_future(_end(transport, capture)))
+            await undisturbed(asyncio.ensure_future(_end(transport, capture)))
             raise RepoStoreError(f"{command} did not end within {limit:.0f} seconds", transient=True) from error
         except asyncio.CancelledError:
-            await _undisturbed(asyncio.ensure_future(_end(transport, capture)))
+            await undisturbed(asyncio.ensure_future(_end(transport, capture)))
             raise
         finally:
             transport.close()
@@ -194,7 +194,7 @@ def _feed(transport: asyncio.SubprocessTransport, data: bytes) -> None:
         pipe.close()
 
 
-async def _undisturbed(task: "asyncio.Future[_T]") -> _T:
+async def undisturbed(task: "asyncio.Future[_T]") -> _T:
     """Wait for the task to its end even when the caller is cancelled meanwhile; pass that on afterwards."""
     cancelled: asyncio.CancelledError | None = None
     while not task.done():

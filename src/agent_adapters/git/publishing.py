@@ -6,10 +6,10 @@ from datetime import datetime
 from attrs import frozen
 
 from agent_adapters.git.author import Author
-from agent_adapters.git.changes import differences
+from agent_adapters.git.changes import Difference, changes
 from agent_adapters.git.clone import Clone
 from agent_adapters.git.failures import failure
-from agent_adapters.git.lfs import large_files, upload
+from agent_adapters.git.lfs import is_used, large_files, upload
 from agent_adapters.git.origin import Origin, PushResult
 from agent_adapters.git.tampering import refuse_tampered
 from agent_adapters.git.work import Work
@@ -29,8 +29,8 @@ class Publishing:
         clone, base = work.clone, work.base
         if clone.shape is not None:
             await clone.put_back(clone.shape)
-        await asyncio.to_thread(refuse_tampered, work.checkout.record, clone.name)
-        if await work.is_lost():
+        refuse_tampered(work.checkout.record, clone.name)
+        if work.is_lost:
             raise RepoStoreError(
                 f"The worktree {work.checkout.path} is gone or empty: there is nothing to publish", code="worktree_lost"
             )
@@ -39,13 +39,20 @@ class Publishing:
         if tree == base.tree:
             ahead = await self.origin.is_ahead(clone, base)
             return Publication(commit_sha=base.sha, changed=False, ahead=ahead)
-        found = await differences(clone, base.tree, tree)
-        # In a thread: to search megabytes for secrets takes longer than the loop may stand still.
-        await asyncio.to_thread(check, [difference.change for difference in found])
-        large = await large_files(staging, found)
-        if large:
-            await upload(self.origin, clone, base.sha, large)
-        commit = await self.author.commit(clone, tree, base.sha, message, at)
+        # Beside each other, since a commit that nothing points to does no harm where it is refused.
+        seen, made = await asyncio.gather(
+            _looked_at(work, tree, check),
+            self.author.commit(clone, tree, base.sha, message, at),
+            return_exceptions=True,
+        )
+        if isinstance(seen, BaseException):
+            raise seen
+        if isinstance(made, BaseException):
+            raise made
+        (found, has_large), commit = seen, made
+        if has_large:
+            await upload(self.origin, clone, base.sha, await large_files(staging, found))
+        clone.knows(commit, tree)
         pushed = await self.origin.push(clone, commit, branch)
         if not pushed.accepted:
             commit = await self._found_at_origin(clone, branch, tree, pushed)
@@ -71,3 +78,16 @@ class Publishing:
             "push_failed",
             clone.try_it() if pushed.flag != "!" else "",
         )
+
+
+async def _looked_at(work: Work, tree: str, check: PublishCheck) -> tuple[list[Difference], bool]:
+    """Have the check see what differs; return that, and whether large files may be among it."""
+    changed = await changes(work.clone, work.base.tree, tree)
+
+    def look() -> tuple[list[Difference], bool]:
+        found = changed.differences()
+        check([difference.change for difference in found])
+        return found, is_used(work.checkout.path, found)
+
+    # In a thread: to search megabytes for secrets takes longer than the loop may stand still.
+    return await asyncio.to_thread(look)

@@ -18,6 +18,7 @@ from agent_adapters.git.kept_work import KeptWork
 from agent_adapters.git.origin import Origin, Sleep
 from agent_adapters.git.publishing import Publishing
 from agent_adapters.git.record import Facts
+from agent_adapters.git.spares import Spares
 from agent_adapters.git.submodules import Submodules
 from agent_adapters.git.trash import Trash
 from agent_adapters.git.work import Work
@@ -54,7 +55,10 @@ class GitRepoStore(RepoStore):
         self._publishing = Publishing(origin=self._origin, author=Author(*author))
         self._old_clones = Trash(self.clones.repos_dir / ".trash")
         trash = Trash(self.clones.worktrees_dir / ".trash")
-        self._worktrees = Worktrees(origin=self._origin, submodules=Submodules(self._origin), trash=trash)
+        self._spares = Spares(trash=trash)
+        self._worktrees = Worktrees(
+            origin=self._origin, submodules=Submodules(self._origin), trash=trash, spares=self._spares
+        )
 
     # ------------------------------------------------------------------ bare repositories
     def find(self, repository: Repository) -> Path | None:
@@ -85,7 +89,7 @@ class GitRepoStore(RepoStore):
                 if not clone.exists():
                     return False
                 await clone.use()
-                clone.shape = clone.refreshed = None
+                clone.shape = clone.refreshed = clone.tips = None
                 await asyncio.to_thread(self._remove, clone)
         self._worktrees.trash.empty_in_background()
         self._old_clones.empty_in_background()
@@ -94,6 +98,7 @@ class GitRepoStore(RepoStore):
     def _remove(self, clone: Clone) -> None:
         for name in self._worktrees.leftovers(clone, (), datetime.max.replace(tzinfo=UTC)):
             self._worktrees.discard(clone.checkout(name))
+        self._spares.drop(clone, datetime.max.replace(tzinfo=UTC))
         self._old_clones.put(clone.bare)
         shutil.rmtree(clone.private, ignore_errors=True)
 
@@ -113,15 +118,22 @@ class GitRepoStore(RepoStore):
         checkout = clone.checkout(name or job_id)
         wanted = Facts(job_id=job_id, branch=branch, withheld=tuple(str(PurePosixPath(path)) for path in withheld))
         with failing("worktree_failed", f"The worktree {checkout.path} could not be opened"):
-            async with clone.lock:
-                await clone.use_cloned()
-                facts = await asyncio.to_thread(self._worktrees.reopen, checkout, wanted)
-                if facts is not None:
-                    return _worktree(repository, checkout, facts, intact=True)
-                await self._rescue(clone, checkout)
-                kept = await self._kept.find(clone, kept_ref) if kept_ref else None
-                start = await self._worktrees.prepare(clone, checkout, wanted, default_branch, kept)
-            await self._worktrees.fill(clone, checkout, start)
+            try:
+                async with clone.lock:
+                    await clone.use_cloned()
+                    facts, is_left = await asyncio.to_thread(self._worktrees.look, clone, checkout, wanted)
+                    if facts is not None:
+                        return _worktree(repository, checkout, facts, intact=True)
+                    if is_left:
+                        await self._rescue(clone, checkout)
+                        await asyncio.to_thread(self._worktrees.refuse_second, clone, checkout, branch)
+                    kept = await self._kept.find(clone, kept_ref) if kept_ref else None
+                    start = await self._worktrees.prepare(clone, checkout, wanted, default_branch, kept)
+                await self._worktrees.fill(clone, checkout, start)
+            except (RepoStoreError, OSError):
+                # Perhaps what was fetched is there no more: an agent can have it collected. The next one looks.
+                clone.refreshed = None
+                raise
         return _worktree(repository, checkout, start.facts, intact=False)
 
     async def _rescue(self, clone: Clone, checkout: Checkout) -> None:
@@ -145,7 +157,11 @@ class GitRepoStore(RepoStore):
             async with clone.lock:
                 if clone.exists():
                     await clone.use()
-                await self._worktrees.close(clone, name)
+                closed = await self._worktrees.close(clone, name, reusable=reusable)
+                if clone.exists():
+                    await self._worktrees.pack(clone)
+            if closed.spare is not None:
+                await self._spares.strip(clone, closed.spare)
         self._worktrees.trash.empty_in_background()
 
     async def sweep(self, active: Collection[str], before: datetime) -> Sequence[Path]:
@@ -166,7 +182,8 @@ class GitRepoStore(RepoStore):
             if clone.exists():
                 await clone.use()
             for name in await asyncio.to_thread(self._worktrees.leftovers, clone, active, before):
-                removed += await self._worktrees.close(clone, name)
+                removed += (await self._worktrees.close(clone, name)).paths
+            await asyncio.to_thread(self._spares.drop, clone, before)
             if clone.exists():
                 await self._worktrees.tidy(clone, active, before)
         return removed

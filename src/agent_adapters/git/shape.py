@@ -6,12 +6,16 @@ import os
 import re
 import shutil
 import stat
+import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from attrs import asdict, field, frozen
 
 MAX_SIZE = 1_000_000
+SETTLED = 2 * 10**9
+"""Nanoseconds after which a file's times are older than any that another change would bear, on every disk."""
+_PLACES = ("config", "config.worktree", "info", "info/attributes", "hooks")
 # git-lfs puts its hooks into a repository whenever it runs there. Between the quotes nothing can run.
 _LFS_HOOK = re.compile(
     r"#!/bin/sh\ncommand -v git-lfs >/dev/null 2>&1 \|\| \{ (?:printf|echo) >&2( \"[^\"$`]*\")+; exit 2; \}\n"
@@ -66,6 +70,27 @@ def differences(bare: Path, shape: Shape) -> dict[str, GuardedFile | None]:
         for name in sorted(found.keys() | shape.files.keys())
         if found.get(name) is None or found[name] != shape.files.get(name)
     }
+
+
+def signature(bare: Path) -> object:
+    """Return what is another thing after any change of the guarded files, without reading them.
+
+    None where that cannot be told: shortly after a change, when one more could bear the same time.
+    """
+    root = str(bare)
+    paths = [f"{root}/{name}" for name in _PLACES]
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        paths += [entry.path for entry in os.scandir(f"{root}/hooks")]
+    settled = time.time_ns() - SETTLED
+    marks = []
+    for number, path in enumerate(paths):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            found = os.lstat(path)
+            is_folder_of_hooks = number >= len(_PLACES) and stat.S_ISDIR(found.st_mode)
+            if is_folder_of_hooks or max(found.st_ctime_ns, found.st_mtime_ns) > settled:
+                return None
+            marks.append((path, found.st_ino, found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
+    return marks
 
 
 def _is_of_lfs(name: str, content: GuardedFile | None) -> bool:

@@ -48,9 +48,10 @@ class Staging:
         A nested repository raises RepoStoreError `blocked_by_policy`, or is left out when `lenient`; so is then
         what cannot be read.
         """
-        await self._start_index(base_sha)
-        links = await self._gitlinks()
-        folded = await asyncio.to_thread(_folds_case, self.checkout.path)
+        is_new, has_links, folded = await asyncio.to_thread(self._begin)
+        if is_new:
+            await self._must("read-tree", base_sha)
+        links = await self._gitlinks() if has_links or is_new else {}
         submodules = [path for path in links if await asyncio.to_thread(self._has_repository, path)]
         without = [*_excluding(submodules, folded=False), *_excluding(self.withheld, folded=folded)]
         ignoring = ["--ignore-errors"] if lenient else []
@@ -69,21 +70,26 @@ class Staging:
             self.dropped += nested
         return (await self._must("write-tree")).lines[0]
 
-    async def _start_index(self, base_sha: str) -> None:
-        lock = self._index.with_name(f"{self._index.name}.lock")
-        await asyncio.to_thread(lock.unlink, missing_ok=True)
+    def _begin(self) -> tuple[bool, bool, bool]:
+        """Start from the checkout's index; say whether there was none, and whether it has links and the disk no case.
+
+        Without one, the index begins empty.
+        """
+        self._index.with_name(f"{self._index.name}.lock").unlink(missing_ok=True)
         if self.aside is not None:
-            await asyncio.to_thread(_share_objects, self.clone.bare / "objects", self.aside / "objects")
+            _share_objects(self.clone.bare / "objects", self.aside / "objects")
+        folded = _folds_case(self.checkout.path)
         try:
-            await asyncio.to_thread(shutil.copy2, self.checkout.index, self._index)
+            shutil.copy2(self.checkout.index, self._index)
         except FileNotFoundError:
-            await asyncio.to_thread(self._index.parent.mkdir, mode=0o700, parents=True, exist_ok=True)
-            await asyncio.to_thread(self._index.unlink, missing_ok=True)
-            await self._must("read-tree", base_sha)
+            self._index.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._index.unlink(missing_ok=True)
+            return True, False, folded
+        return False, has_gitlinks(self._index), folded
 
     async def _gitlinks(self) -> Mapping[str, str]:
         """Return the index's gitlinks, path to commit. Most repositories have none, and then git is not asked."""
-        if _GITLINK_MODE not in await asyncio.to_thread(self._index.read_bytes):
+        if not await asyncio.to_thread(has_gitlinks, self._index):
             return {}
         listed = await self._must("ls-files", "--stage", "-z")
         entries = [entry.partition("\t") for entry in os.fsdecode(listed.out).split("\0") if entry]
@@ -122,6 +128,11 @@ class Staging:
         if not outcome.ok:
             raise failure("The work could not be committed", outcome, "worktree_failed")
         return outcome
+
+
+def has_gitlinks(index: Path) -> bool:
+    """Whether an index may have gitlinks: one that has not is known without git."""
+    return _GITLINK_MODE in index.read_bytes()
 
 
 def _git_dir(pointer: Path) -> Path:

@@ -40,7 +40,7 @@ def note(records: Path, names: Iterable[str]) -> None:
     for facts in records.glob("*/facts.json"):
         opened = Facts.load(facts.parent)
         if opened is not None and opened.base is not None:
-            known = _noted(facts.parent)
+            known = noted(facts.parent)
             fresh = [name for name in names if name not in known]
             with suppress(FileNotFoundError):  # that job was closed meanwhile
                 write_whole(facts.parent / "tampering.json", json.dumps(known + fresh))
@@ -48,7 +48,7 @@ def note(records: Path, names: Iterable[str]) -> None:
 
 def refuse_tampered(record: Path, repository: str) -> None:
     """Raise `repository_tampered` when a change was noted for this job."""
-    names = _noted(record)
+    names = noted(record)
     if names:
         raise RepoStoreError(
             f"A job running on {repository} changed the repository that its jobs share: {in_words(names)}. "
@@ -63,7 +63,8 @@ def in_words(names: list[str]) -> str:
     return f"{', '.join(names[:NAMED])}{more}"
 
 
-def _noted(record: Path) -> list[str]:
+def noted(record: Path) -> list[str]:
+    """Return what was noted for this job."""
     try:
         names = json.loads((record / "tampering.json").read_text())
     except (OSError, ValueError):

@@ -19,6 +19,9 @@ BATCH = 200
 PAUSE = 0.01
 """Seconds after each batch: to delete a large tree at full speed was seen to make checkouts ten times slower."""
 
+LINGER = 5.0
+"""Seconds for which the thread waits for more."""
+
 
 @define
 class Trash:
@@ -29,6 +32,9 @@ class Trash:
 
     folder: Path
     _one_at_a_time: threading.Lock = field(factory=threading.Lock, init=False)
+    _news: threading.Condition = field(factory=threading.Condition, init=False)
+    _is_asked: bool = field(default=False, init=False)
+    _has_worker: bool = field(default=False, init=False)
 
     def put(self, path: Path) -> bool:
         """Take the directory (or whatever is at the path) away.
@@ -48,7 +54,24 @@ class Trash:
 
     def empty_in_background(self) -> None:
         """Delete what is in the trash in a thread that does not hold up the process's end."""
-        threading.Thread(target=self.empty, name="trash", daemon=True).start()
+        with self._news:
+            self._is_asked = True
+            if not self._has_worker:
+                self._has_worker = True
+                threading.Thread(target=self._work, name="trash", daemon=True).start()
+            self._news.notify()
+
+    def _work(self) -> None:
+        while True:
+            with self._news:
+                if not self._news.wait_for(lambda: self._is_asked, LINGER):
+                    self._has_worker = False
+                    return
+                self._is_asked = False
+            try:
+                self.empty()
+            except OSError as error:
+                _log.warning("%s could not be emptied: %s", self.folder, error)
 
     def empty(self) -> None:
         """Delete what is in the trash. One deletion goes on at a time; what cannot be deleted is logged and left."""

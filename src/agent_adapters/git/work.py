@@ -7,9 +7,9 @@ from attrs import frozen
 
 from agent_adapters.git.checkout import Checkout
 from agent_adapters.git.clone import Clone
-from agent_adapters.git.origin import ORIGIN_HEAD
 from agent_adapters.git.record import Base
 from agent_adapters.git.staging import Staging
+from agent_adapters.git.tips import ORIGIN_HEAD
 from agent_core.domain.errors import RepoStoreError
 from agent_core.ports import Worktree
 
@@ -37,8 +37,7 @@ class Work:
         """Return the work in a worktree by its record or, where that was lost, by the worktree's value."""
         await clone.ready()
         checkout = clone.checkout(worktree.name)
-        await asyncio.to_thread(checkout.touch)
-        facts = await asyncio.to_thread(checkout.facts)
+        facts = await asyncio.to_thread(checkout.visit)
         withheld = tuple(dict.fromkeys((facts.withheld if facts else ()) + worktree.withheld))
         if facts and facts.base and (facts.branch, facts.base.sha) == (worktree.branch, worktree.base_sha):
             return cls(clone=clone, checkout=checkout, base=facts.base, withheld=withheld)
@@ -53,9 +52,10 @@ class Work:
         )
         return cls(clone=clone, checkout=checkout, base=base, withheld=withheld)
 
-    async def is_lost(self) -> bool:
+    @property
+    def is_lost(self) -> bool:
         """Whether the files are gone."""
-        return await asyncio.to_thread(self.checkout.is_lost, self.base.tree)
+        return self.checkout.is_lost(self.base.tree)
 
     def staging(self, aside: Path | None = None) -> Staging:
         """Return what stages it."""

@@ -53,7 +53,7 @@ class GitWorkReader(WorkReader):
 
     async def _staged(self, clone: Clone, name: str) -> str:
         work = await Work.recorded(clone, name)
-        if work is None or await work.is_lost():
+        if work is None or work.is_lost:
             raise RepoStoreError(f"There is no work in a worktree {name} of {clone.name} any more", code="work_gone")
         async with clone.aside() as folder:
             staging = work.staging(folder)

@@ -9,13 +9,17 @@ from pathlib import Path
 
 from attrs import evolve, field, frozen
 
+from agent_adapters.git import branches
 from agent_adapters.git.checkout import Checkout, is_broken, last_change
-from agent_adapters.git.clone import NAME, Clone
+from agent_adapters.git.clone import MANY_PUSHES, NAME, Clone
 from agent_adapters.git.failures import failure
 from agent_adapters.git.kept_work import KeptCommit
 from agent_adapters.git.origin import Origin
+from agent_adapters.git.process import undisturbed
 from agent_adapters.git.record import Base, Facts
+from agent_adapters.git.spares import Spare, Spares
 from agent_adapters.git.submodules import Submodules
+from agent_adapters.git.tips import Tips
 from agent_adapters.git.trash import Trash
 from agent_core.domain.errors import RepoStoreError
 
@@ -31,6 +35,16 @@ class Start:
     facts: Facts
     base: Base
     files: str
+    spare: Spare | None = None
+    """Where its files come from, mostly."""
+
+
+@frozen(kw_only=True)
+class Closed:
+    """What was removed, and the spare that was made of it, which is to be stripped."""
+
+    paths: list[Path]
+    spare: Spare | None = None
 
 
 @frozen(kw_only=True)
@@ -40,6 +54,7 @@ class Worktrees:
     origin: Origin
     submodules: Submodules
     trash: Trash
+    spares: Spares
     _being_made: set[Path] = field(factory=set, init=False)
 
     # ------------------------------------------------------------------ opening
@@ -57,31 +72,59 @@ class Worktrees:
         checkout.touch()
         return known
 
+    def look(self, clone: Clone, checkout: Checkout, wanted: Facts) -> tuple[Facts | None, bool]:
+        """Return the facts as `reopen` does, and whether something else is left there. Raises as `refuse_second`."""
+        facts = self.reopen(checkout, wanted)
+        is_left = facts is None and checkout.facts() is not None
+        if facts is None and not is_left:
+            self.refuse_second(clone, checkout, wanted.branch)
+        return facts, is_left
+
     async def prepare(
         self, clone: Clone, checkout: Checkout, wanted: Facts, default_branch: str, kept: KeptCommit | None
     ) -> Start:
         """Make the worktree but for its files, over whatever was left there, and return what it starts with."""
-        await asyncio.to_thread(self._refuse_second, clone, checkout, wanted.branch)
         start = await self._start(clone, wanted, default_branch, kept)
         async with self._undone_on_failure(checkout):
-            await asyncio.to_thread(self.discard, checkout)
-            await asyncio.to_thread(checkout.begin, wanted)
-            branched = await self.origin.patiently(clone, "update-ref", f"refs/heads/{wanted.branch}", start.base.sha)
-            if not branched.ok:
-                raise failure(f"The branch {wanted.branch} could not be made", branched, "worktree_failed")
-            await asyncio.to_thread(checkout.register, wanted.branch)
-        return start
+            making = asyncio.to_thread(self._make, clone, checkout, start)
+            spare, is_branched = await undisturbed(asyncio.ensure_future(making))
+            if not is_branched:
+                ref = f"refs/heads/{wanted.branch}"
+                branched = await self.origin.patiently(clone, "update-ref", ref, start.base.sha)
+                if not branched.ok:
+                    raise failure(f"The branch {wanted.branch} could not be made", branched, "worktree_failed")
+        return evolve(start, spare=spare)
+
+    def _make(self, clone: Clone, checkout: Checkout, start: Start) -> tuple[Spare | None, bool]:
+        """Make the worktree; return the spare that is in its place, and whether its branch was made too."""
+        self.discard(checkout)
+        checkout.begin(start.facts)
+        spare = self.spares.take(clone, checkout)
+        if spare is None:
+            checkout.path.mkdir(parents=True)
+        checkout.register(start.facts.branch)
+        return spare, branches.write(clone.bare, start.facts.branch, start.base.sha)
 
     async def fill(self, clone: Clone, checkout: Checkout, start: Start) -> None:
         """Write the files. Needs no lock, since nothing that is shared is touched."""
         async with self._undone_on_failure(checkout):
-            await self._read_tree(clone, checkout, "-u", "--reset", start.files)
+            if start.spare is None or not await self.spares.renew(clone, start.spare, start.files):
+                if start.spare is not None:
+                    await asyncio.to_thread(self._without_spare, checkout, start.facts.branch)
+                await self._read_tree(clone, checkout, "-u", "--reset", start.files)
             await self.submodules.fill(clone, checkout, start.files)
             if start.files != start.base.sha:
                 # So that the agent's git shows the work as changes.
                 await self._read_tree(clone, checkout, "--reset", start.base.sha)
             await asyncio.to_thread(checkout.complete, start.facts)
             self._being_made.discard(checkout.record)
+
+    def _without_spare(self, checkout: Checkout, branch: str) -> None:
+        self.trash.put(checkout.path)
+        checkout.index.unlink(missing_ok=True)
+        checkout.index.with_name("index.lock").unlink(missing_ok=True)
+        checkout.path.mkdir()
+        checkout.register(branch)
 
     async def _read_tree(self, clone: Clone, checkout: Checkout, *arguments: str) -> None:
         env = {"GIT_WORK_TREE": str(checkout.path), "GIT_INDEX_FILE": str(checkout.index)}
@@ -99,7 +142,7 @@ class Worktrees:
             await asyncio.shield(asyncio.to_thread(self.discard, checkout))
             raise
 
-    def _refuse_second(self, clone: Clone, checkout: Checkout, branch: str) -> None:
+    def refuse_second(self, clone: Clone, checkout: Checkout, branch: str) -> None:
         """See that no other worktree, be it somebody's own beside ours, is on the branch."""
         for registration in _directories(clone.bare / "worktrees"):
             if registration.name == checkout.registration.name or is_broken(registration):
@@ -120,19 +163,18 @@ class Worktrees:
         branch = wanted.branch
         parts = branch.split("/")
         above = {"/".join(parts[:count]) for count in range(1, len(parts))}
-        found = await self.origin.trees(clone, branch, default_branch, *above)
-        in_the_way = [name for name in found if name in above or name.startswith(f"{branch}/")]
+        tips = await self.origin.tips(clone)
+        in_the_way = next((name for name in above if tips.commit(name)), None) or tips.below(branch)
         if in_the_way:
             raise RepoStoreError(
-                f"The branch {branch} cannot be made beside {in_the_way[0]}, which is at the origin: "
-                "choose another name",
+                f"The branch {branch} cannot be made beside {in_the_way}, which is at the origin: choose another name",
                 code="worktree_failed",
             )
-        tip = found.get(branch)
+        tip, default = await self._known(clone, tips, branch), await self._known(clone, tips, default_branch)
         is_there = kept is not None and tip is not None and tip[1] == kept.tree
         if kept and tip and tip[0] != kept.base_sha:
             kept = None
-        start = (kept.base_sha, kept.base_tree) if kept else tip or found.get(default_branch)
+        start = (kept.base_sha, kept.base_tree) if kept else tip or default
         if start is None:
             raise RepoStoreError(
                 f"The branch {default_branch} to start from is not at the origin of {clone.name}: push a first commit "
@@ -140,12 +182,16 @@ class Worktrees:
                 code="no_default_branch",
             )
         sha, tree = start
-        default_sha, default_tree = found.get(default_branch, (None, None))
+        default_sha, default_tree = default or (None, None)
         base = Base(
             sha=sha, tree=tree, default_branch=default_branch, default_sha=default_sha, default_tree=default_tree
         )
         facts = evolve(wanted, base=base, has_kept_work=is_there or kept is not None)
         return Start(facts=facts, base=base, files=kept.sha if kept else sha)
+
+    async def _known(self, clone: Clone, tips: Tips, branch: str) -> tuple[str, str] | None:
+        commit = tips.commit(branch)
+        return (commit, await clone.tree(commit)) if commit else None
 
     # ------------------------------------------------------------------ closing
     def discard(self, checkout: Checkout) -> None:
@@ -154,19 +200,36 @@ class Worktrees:
         shutil.rmtree(checkout.registration, ignore_errors=True)
         shutil.rmtree(checkout.record, ignore_errors=True)
 
-    async def close(self, clone: Clone, name: str) -> list[Path]:
+    async def close(self, clone: Clone, name: str, *, reusable: bool = False) -> Closed:
         """Take a worktree and its branch away, as far as they are there; return what was removed."""
         checkout = clone.checkout(name)
-        facts = await asyncio.to_thread(checkout.facts)
-        gone = await asyncio.to_thread(self.trash.put, checkout.path)
-        await asyncio.to_thread(shutil.rmtree, checkout.registration, ignore_errors=True)
-        if facts and clone.exists() and await asyncio.to_thread(_holds_branch, checkout, facts.branch):
-            await self.origin.patiently(clone, "update-ref", "-d", f"refs/heads/{facts.branch}")
+        closing = asyncio.to_thread(self._close, clone, checkout, reusable=reusable)
+        closed, branch = await undisturbed(asyncio.ensure_future(closing))
+        if branch is not None:
+            await self.origin.patiently(clone, "update-ref", "-d", f"refs/heads/{branch}")
+            await asyncio.to_thread(shutil.rmtree, checkout.record, ignore_errors=True)
+        return closed
+
+    def _close(self, clone: Clone, checkout: Checkout, *, reusable: bool) -> tuple[Closed, str | None]:
+        """Do it; where git has to take the branch away return that, and the record is left."""
+        facts = checkout.facts()
+        spare = self.spares.put(clone, checkout, facts) if reusable and facts else None
+        is_gone = self.trash.put(checkout.path) if spare is None else True
+        shutil.rmtree(checkout.registration, ignore_errors=True)
+        branch = facts.branch if facts and clone.exists() and _holds_branch(checkout, facts.branch) else None
         # Last, so that a close that was cut short can be done again.
-        await asyncio.to_thread(shutil.rmtree, checkout.record, ignore_errors=True)
-        return [checkout.path] if gone else []
+        if branch is None or branches.delete(clone.bare, branch):
+            shutil.rmtree(checkout.record, ignore_errors=True)
+            branch = None
+        return Closed(paths=[checkout.path] if is_gone else [], spare=spare), branch
 
     # ------------------------------------------------------------------ sweeping
+    async def pack(self, clone: Clone) -> None:
+        """Let git pack refs when a good many came: each that lies loose makes every fetch dearer."""
+        if clone.pushes >= MANY_PUSHES:
+            clone.pushes = 0
+            await self.origin.patiently(clone, "pack-refs", "--all")
+
     def leftovers(self, clone: Clone, active: Collection[str], before: datetime) -> list[str]:
         """Name the worktrees, made by the server, that are not active and were not used since that time."""
         names = {record.name for record in _directories(clone.records)}

@@ -21,6 +21,29 @@ class LineSplitter:
 
     def feed(self, data: bytes) -> list[str]:
         """Take the next bytes; return the lines that they complete, without their ends."""
+        end = data.rfind(b"\n") + 1
+        if not end:
+            self._take(data)
+            return []
+        whole = data[:end]
+        if self._size + end > self._max and (self._size or max(map(len, whole.split(b"\n"))) > self._max):
+            return self._feed_pieces(data)
+        if self._size:
+            whole = bytes(self._line) + whole
+            self._line, self._size = bytearray(), 0
+        # All at once, since no character goes over the end of a line, not even one that is cut short.
+        text = whole.decode("utf-8", "replace").replace("\0", "\ufffd").replace("\r\n", "\n")
+        lines = text.split("\n")
+        lines.pop()
+        if end < len(data):
+            self._take(data[end:])
+        return lines
+
+    def close(self) -> list[str]:
+        """The stream is over; return the last line if it had no end."""
+        return [self._finish()] if self._size else []
+
+    def _feed_pieces(self, data: bytes) -> list[str]:
         *ends, rest = data.split(b"\n")
         lines = []
         for piece in ends:
@@ -28,10 +51,6 @@ class LineSplitter:
             lines.append(self._finish())
         self._take(rest)
         return lines
-
-    def close(self) -> list[str]:
-        """The stream is over; return the last line if it had no end."""
-        return [self._finish()] if self._size else []
 
     def _take(self, piece: bytes) -> None:
         self._size += len(piece)

@@ -1,13 +1,12 @@
 """A child process under its lifeline: output line by line, limits of time, and nothing of it left at the end."""
 
 import asyncio
-import contextlib
 import errno
 import os
 import shutil
-import socket
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
@@ -15,9 +14,11 @@ from typing import Any, Self
 
 from attrs import field, frozen
 
-from agent_adapters.processes import lifeline
-from agent_adapters.processes.leftovers import end_marked
+from agent_adapters.processes.fork_server import FORK_SERVER
+from agent_adapters.processes.leftovers import SERVER_MARK, end_marked
+from agent_adapters.processes.lifeline.request import request_bytes
 from agent_adapters.processes.pipes import Line, Pipes
+from agent_adapters.processes.tether import Tether
 
 MIB = 1 << 20
 DRAIN_SECONDS = 2.0
@@ -26,6 +27,12 @@ DRAIN_BYTES = 2 * MIB
 """More than full pipes can hold: what comes after that is somebody else's."""
 HUNG_SECONDS = 15.0
 """How much longer than its command's grace a lifeline may take to end the tree before it is taken for dead itself."""
+FORK_SECONDS = 10.0
+"""How long a lifeline may take to come to life before the fork server is taken for hung."""
+MUST_BE_HELD = sys.platform == "darwin"
+"""Whether the system loses descriptors on their way when their sender closes them before they have arrived."""
+FORK_TRIES = 3
+"""How often a fork server that dies before it has forked is replaced for one run."""
 
 
 @frozen(kw_only=True)
@@ -87,24 +94,27 @@ class SupervisedProcess:
     @property
     def returncode(self) -> int | None:
         """The command's exit code, 128 + n after signal n; None while its tree lives."""
-        if not self._pipes.exited.done():
+        gone = self._tether.gone
+        if not gone.done():
             return None
-        code = self._pipes.exited.result()
-        return code if code >= 0 else 128 - code
+        code = gone.result()
+        return 128 + signal.SIGKILL if code is None else code
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         self._deadline = None if self._wall is None else loop.time() + self._wall
-        self._heard = b""
-        self._started: asyncio.Future[str] = loop.create_future()
-        self._pipes = Pipes(self.command.max_line)
-        await self._spawn(loop)
-        try:
-            self.pid = await self._go()
-        except BaseException:
-            await self.__aexit__()
-            raise
-        return self
+        for _ in range(FORK_TRIES):
+            request = self._open()
+            try:
+                answer = await self._ask(request)
+                if self._tether.met:
+                    self.pid = _pid(self.command, answer)
+                    return self
+            except BaseException:
+                await self.__aexit__()
+                raise
+            await self.__aexit__()  # the fork server died before it forked: nothing was run
+        raise _without_lifeline(self.command)
 
     async def __aexit__(
         self,
@@ -116,9 +126,7 @@ class SupervisedProcess:
             await self.stop()
         finally:
             self._pipes.close()
-            asyncio.get_running_loop().remove_reader(self._socket.fileno())
-            self._socket.close()
-            await _uncancelled(self._pipes.closed)
+            self._tether.close()
 
     def __aiter__(self) -> Self:
         return self
@@ -129,59 +137,66 @@ class SupervisedProcess:
                 raise StopAsyncIteration
         return line
 
+    async def groups(self) -> AsyncGenerator[list[Line], None]:
+        """Yield the lines in groups: all that were heard since the group before, at least one."""
+        while True:
+            if lines := self._pipes.take():
+                yield lines
+            elif not await self._listen():
+                return
+
     async def stop(self) -> None:
         """End the process and all it started: TERM, the command's grace, KILL."""
-        self._tell(b"stop\n")
-        exited = self._pipes.exited
+        gone = self._tether.gone
+        if not gone.done():
+            self._tether.stop()
         try:
-            await _uncancelled(exited, self.command.grace + HUNG_SECONDS)
+            await _uncancelled(gone, self.command.grace + HUNG_SECONDS)
         finally:
-            if not exited.done():
-                self._pipes.transport.kill()
-            if not exited.done() or exited.result() < 0:  # the lifeline itself was killed: its work is ours
+            self._tether.kill()
+            # When the lifeline itself was killed its work is ours, if it ever had any.
+            if self._tether.met and (not gone.done() or gone.result() is None):
                 loop = asyncio.get_running_loop()
                 await _uncancelled(loop.run_in_executor(None, end_marked, self.command.mark, self.command.grace))
 
-    async def _spawn(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start the lifeline, which runs nothing before it is told to."""
+    def _open(self) -> bytes:
+        """Have a lifeline forked, which runs nothing before it has its request; return that."""
         command = self.command
-        words = (str(command.grace), str(command.cwd), command.mark, "--", *command.argv)
-        self._socket, theirs = socket.socketpair()
-        self._socket.setblocking(False)
         try:
-            await loop.subprocess_exec(
-                lambda: self._pipes,
-                *(sys.executable, "-I", "-S", lifeline.__file__, str(theirs.fileno()), *words),
-                env=dict(command.environ),
-                cwd="/",
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,
-            )
-        except BaseException as error:
-            self._socket.close()
-            if isinstance(error, OSError | ValueError):
-                raise CannotStart(StartProblem.OTHER, f"{command.argv[0]} could not be started: {error}") from error
-            raise
-        finally:
-            theirs.close()
+            request = request_bytes(command.argv, str(command.cwd), command.environ, command.mark, command.grace)
+            self._pipes = Pipes(command.max_line)
+            try:
+                self._tether = Tether(command.environ.get(SERVER_MARK, ""), self._pipes.theirs)
+            except BaseException:
+                self._pipes.close()
+                raise
+        except (OSError, ValueError) as error:
+            raise CannotStart(StartProblem.OTHER, f"{command.argv[0]} could not be started: {error}") from error
+        self._tether.gone.add_done_callback(lambda _: self._pipes.hurry())
+        return request
 
-    async def _go(self) -> int:
-        """Have the command started; return its pid."""
-        asyncio.get_running_loop().add_reader(self._socket.fileno(), self._hear)
-        self._tell(b"go\n")
+    async def _ask(self, request: bytes) -> list[str]:
+        """Have the command started; return what the lifeline says of it."""
+        if not MUST_BE_HELD:
+            self._give_away()
         self._pipes.give(self.command.stdin)
-        waiting: list[asyncio.Future[Any]] = [self._started, self._pipes.exited]
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        if not self._started.done():
-            raise CannotStart(StartProblem.OTHER, f"{self.command.argv[0]} could not be started: its lifeline died")
-        word, *rest = self._started.result().split()
-        if word == "failed":
-            raise _cannot_start(self.command, rest[0], int(rest[1]))
-        return int(rest[0])
+        await self._tether.ask(request)
+        answer = self._tether.answer
+        await asyncio.wait([answer], timeout=FORK_SECONDS)
+        self._give_away()
+        if not answer.done() and not self._tether.met:
+            FORK_SERVER.end()
+        await asyncio.wait([answer])
+        return answer.result()
+
+    def _give_away(self) -> None:
+        """Close the lifeline's ends here, so that it is felt when it lets go of them."""
+        self._pipes.give_away()
+        self._tether.give_away()
 
     async def _listen(self) -> bool:
         """Wait until there may be lines; False when there will be no more."""
-        over = self._pipes.exited.done()
+        over = self._tether.gone.done()
         if over and (self._pipes.at_end or self._pipes.bytes_after_exit > DRAIN_BYTES):
             return False
         seconds, limit = (DRAIN_SECONDS, None) if over else self._next_limit()
@@ -203,22 +218,6 @@ class SupervisedProcess:
             return self.silence, Limit.SILENCE
         return rest, Limit.WALL
 
-    def _tell(self, words: bytes) -> None:
-        with contextlib.suppress(OSError):
-            self._socket.send(words)
-
-    def _hear(self) -> None:
-        try:
-            words = self._socket.recv(4096)
-        except OSError:
-            words = b""
-        if not words:
-            asyncio.get_running_loop().remove_reader(self._socket.fileno())
-        self._heard += words
-        line, end, _ = self._heard.partition(b"\n")
-        if end and not self._started.done():
-            self._started.set_result(line.decode())
-
 
 async def _uncancelled(future: asyncio.Future[Any], seconds: float | None = None) -> None:
     """Wait until the future is done, at most some seconds; a cancellation is put off until then."""
@@ -235,6 +234,20 @@ async def _uncancelled(future: asyncio.Future[Any], seconds: float | None = None
             cancelled = error
     if cancelled is not None:
         raise cancelled
+
+
+def _pid(command: Command, answer: Sequence[str]) -> int:
+    """Take the command's pid out of what the lifeline said. Raises CannotStart when there is none."""
+    match answer:
+        case ["started", pid]:
+            return int(pid)
+        case ["failed", step, code]:
+            raise _cannot_start(command, step, int(code))
+    raise _without_lifeline(command)
+
+
+def _without_lifeline(command: Command) -> CannotStart:
+    return CannotStart(StartProblem.OTHER, f"{command.argv[0]} could not be started: its lifeline died")
 
 
 def _cannot_start(command: Command, step: str, code: int) -> CannotStart:

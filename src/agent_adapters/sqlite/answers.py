@@ -1,8 +1,7 @@
 """Answers to requests that may be sent again, in SQLite. The `add` of jobs and clients puts them in."""
 
+import sqlite3
 from datetime import datetime
-
-import aiosqlite
 
 from agent_adapters.sqlite.connection import fetch
 from agent_adapters.sqlite.database import Database
@@ -15,10 +14,10 @@ _ANSWERS = Record(Answer)
 _PUT = f"{insert('answers', _ANSWERS.columns)} ON CONFLICT (key) DO UPDATE SET {assignments(_ANSWERS.columns)}"
 
 
-async def put_answer(connection: aiosqlite.Connection, answer: Answer | None) -> None:
+def put_answer(connection: sqlite3.Connection, answer: Answer | None) -> None:
     """Store an answer, where there is one, within somebody's transaction."""
     if answer is not None:
-        await fetch(connection, _PUT, _ANSWERS.row(answer))
+        fetch(connection, _PUT, _ANSWERS.row(answer))
 
 
 class SqliteAnswers(Answers):

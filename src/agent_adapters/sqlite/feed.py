@@ -1,10 +1,9 @@
 """The feed in SQLite. Triggers note what happens to jobs; the messages are read where they lie."""
 
+import sqlite3
 from collections.abc import Awaitable, Sequence
 from datetime import datetime
 from functools import cache
-
-import aiosqlite
 
 from agent_adapters.sqlite.connection import Row, fetch
 from agent_adapters.sqlite.database import Database
@@ -33,6 +32,11 @@ _SINCE_ITS_FIRST = f"""
 AND job_seq IS NULL
 AND feed.seq > min(coalesce({_FIRST_NOTED}, {_FIRST_SAID}), coalesce({_FIRST_SAID}, {_FIRST_NOTED}))
 """
+_BLOCK = 4096
+_THE_END = 2**62
+_BLOCKS = """
+SELECT DISTINCT block FROM feed_blocks WHERE client_id IN (:client_id, '') AND block >= :after >> 12 ORDER BY block
+"""
 
 
 @cache
@@ -55,7 +59,7 @@ def _noted(criteria: str) -> str:
     return f"""
     SELECT feed.seq, feed.seq, job.id, job.client_id, at, {", ".join(f"feed.{name}" for name in _COLUMNS)}, NULL, NULL
     FROM feed LEFT JOIN jobs AS job ON job.seq = feed.job_seq
-    WHERE feed.seq > :after {criteria}
+    WHERE feed.seq > :start AND feed.seq <= :until {criteria}
     """  # noqa: S608  no input
 
 
@@ -65,8 +69,28 @@ def _said(criteria: str) -> str:
     FROM message_groups AS grp
     CROSS JOIN jobs AS job ON job.seq = grp.job_seq
     CROSS JOIN message_lines AS line ON line.seq BETWEEN max(grp.first_seq, :after + 1) AND grp.last_seq
-    WHERE grp.last_seq > :after {criteria}
+    WHERE grp.last_seq > :start AND grp.last_seq <= :until {criteria}
     """  # noqa: S608  no input
+
+
+def _read(connection: sqlite3.Connection, which: FeedFilter, after: int, limit: int) -> Sequence[FeedEntry]:
+    query = _query(which.job_id is not None, which.client_id is not None, which.messages)
+    wanted = {"job_id": which.job_id, "client_id": which.client_id, "after": after}
+    found: list[FeedEntry] = []
+    for start, until in _stretches(connection, which, after):
+        rows = fetch(connection, query, wanted | {"start": start, "until": until, "limit": limit - len(found)})
+        found += map(_entry, rows)
+        if len(found) >= limit:
+            break
+    return found
+
+
+def _stretches(connection: sqlite3.Connection, which: FeedFilter, after: int) -> Sequence[tuple[int, int]]:
+    """Tell behind which place, and up to which, there may be something that matches."""
+    if which.job_id is not None or which.client_id is None or not which.messages:
+        return [(after, _THE_END)]
+    blocks = fetch(connection, _BLOCKS, {"client_id": which.client_id, "after": after})
+    return [(max(after, block * _BLOCK - 1), (block + 1) * _BLOCK - 1) for (block,) in blocks]
 
 
 class SqliteFeed(Feed):
@@ -76,9 +100,7 @@ class SqliteFeed(Feed):
         self._db = db
 
     async def read(self, which: FeedFilter, after: int, limit: int) -> Sequence[FeedEntry]:
-        query = _query(which.job_id is not None, which.client_id is not None, which.messages)
-        wanted = {"job_id": which.job_id, "client_id": which.client_id, "after": after, "limit": limit}
-        return [_entry(row) for row in await self._db.read(query, wanted)]
+        return await self._db.look(lambda connection: _read(connection, which, after, limit))
 
     _LAST = "SELECT seq - 1 FROM feed_next"
 
@@ -91,10 +113,10 @@ class SqliteFeed(Feed):
     async def note_hold(self, hold: Hold | None, at: datetime) -> None:
         row = dict.fromkeys(_HOLDS.columns) if hold is None else _HOLDS.row(hold)
 
-        async def note(connection: aiosqlite.Connection) -> None:
-            told = await fetch(connection, self._STANDING) or [(None, None)]
+        def note(connection: sqlite3.Connection) -> None:
+            told = fetch(connection, self._STANDING) or [(None, None)]
             if told != [(row["kind"], row["until"])]:
-                await fetch(connection, _NOTE, row | {"at": iso(at)})
+                fetch(connection, _NOTE, row | {"at": iso(at)})
 
         await self._db.write(note)
 

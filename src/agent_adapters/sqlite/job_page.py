@@ -1,16 +1,29 @@
 """Which jobs match a filter: the queries of a page, made so that none of them reads the jobs one by one."""
 
+import json
+import sqlite3
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from agent_adapters.sqlite.database import Database
+from agent_adapters.sqlite.connection import fetch
 from agent_adapters.sqlite.documents import iso, storable
 from agent_adapters.sqlite.job_texts import query_for
 from agent_adapters.sqlite.records import Record
-from agent_core.domain.job import Job
+from agent_core.domain.job import Job, JobState
 from agent_core.ports import JobFilter, JobPage
 
 _JOBS = Record(Job)
+_BLOCK = 4096
+_NEAR = _BLOCK
+"""Up to this offset the jobs themselves are counted off."""
+_ABOVE_ALL = 2**62
+_BLOCKS = """
+SELECT block, sum(n) FROM job_blocks
+WHERE (?1 IS NULL OR client_id = ?2) AND (?3 = '[]' OR status IN (SELECT value FROM json_each(?3)))
+GROUP BY block ORDER BY block DESC
+"""
+_COUNTS = "SELECT state, sum(n) FROM job_counts WHERE ? IS NULL OR client_id = ? GROUP BY state"
 
 
 def is_counted(which: JobFilter) -> bool:
@@ -36,16 +49,34 @@ def counted_page(statuses: int, by_client: bool) -> str:
     """Write the query of a page: the jobs of each status come newest first from an index, so that none reads all."""
     client = "client_id = :client_id" if by_client else "true"
     criteria = [f"{client} AND status = :status{n}" for n in range(statuses)] or [client]
-    found, *others = (f"SELECT seq FROM jobs WHERE {it} ORDER BY seq DESC" for it in criteria)  # noqa: S608  no input
+    found, *others = (f"SELECT seq FROM jobs WHERE {it} AND seq < :below ORDER BY seq DESC" for it in criteria)  # noqa: S608  no input
     if others:
         limited = (f"SELECT * FROM ({arm} LIMIT :offset + :limit)" for arm in (found, *others))  # noqa: S608  no input
         found = f"{' UNION ALL '.join(limited)} ORDER BY seq DESC"
     return _JOBS.select(f"FROM jobs WHERE seq IN ({found} LIMIT :limit OFFSET :offset) ORDER BY seq DESC")
 
 
-async def find_page(db: Database, which: JobFilter, limit: int, offset: int) -> JobPage:
-    """Read a page of the jobs that match, and with it how many match. There is a criterion beside status and client."""
+def _place(connection: sqlite3.Connection, which: JobFilter, offset: int) -> dict[str, int]:
+    """Tell below which place a page begins, and after how many jobs from there on: not more than a block has."""
+    if offset <= _NEAR:
+        return {"below": _ABOVE_ALL, "offset": offset}
+    blocks = fetch(connection, _BLOCKS, (which.client_id, which.client_id, json.dumps([*which.statuses])))
+    for block, n in blocks:
+        if offset < n:
+            return {"below": (block + 1) * _BLOCK, "offset": offset}
+        offset -= n
+    return {"below": 0, "offset": 0}
+
+
+def find_page(connection: sqlite3.Connection, which: JobFilter, limit: int, offset: int) -> JobPage:
+    """Read a page of the jobs that match, newest first, and how many match."""
     given = parameters(which, limit, offset)
+    if is_counted(which):
+        given |= _place(connection, which, offset)
+        rows = fetch(connection, counted_page(len(which.statuses), which.client_id is not None), given)
+        counts = count_states(connection, which.client_id)
+        total = sum(n for state, n in counts.items() if not which.statuses or state.status in which.statuses)
+        return JobPage(jobs=[*map(_JOBS.value, rows)], total=total)
     if which.text is not None:
         given["text"] = query_for(which.text)
         if given["text"] is None:
@@ -58,8 +89,13 @@ async def find_page(db: Database, which: JobFilter, limit: int, offset: int) -> 
         tags=len(which.tags),
         words=min(2, given.get("text", "").count('"*')),
     )
-    rows = await db.read(query, given)
+    rows = fetch(connection, query, given)
     return JobPage(jobs=[_JOBS.value(row) for row in rows if row[0] is not None], total=rows[0][-1])
+
+
+def count_states(connection: sqlite3.Connection, client_id: str | None) -> Mapping[JobState, int]:
+    """Count the jobs, of one client or of all, by state."""
+    return {JobState(state): n for state, n in fetch(connection, _COUNTS, (client_id, client_id))}
 
 
 @cache

@@ -3,37 +3,59 @@
 import json
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
-import aiosqlite
-
 from agent_adapters.sqlite.answers import put_answer
-from agent_adapters.sqlite.connection import fetch
+from agent_adapters.sqlite.connection import Row, fetch
 from agent_adapters.sqlite.database import Database
-from agent_adapters.sqlite.job_page import counted_page, find_page, is_counted, parameters
+from agent_adapters.sqlite.job_page import count_states, find_page
 from agent_adapters.sqlite.job_texts import TEXTS, put_texts, take_texts
 from agent_adapters.sqlite.ledger import enter
 from agent_adapters.sqlite.outbox import put
-from agent_adapters.sqlite.records import Record, insert, update
+from agent_adapters.sqlite.records import Record
 from agent_core.domain.answer import Answer
 from agent_core.domain.delivery import Delivery
 from agent_core.domain.errors import StaleJob, UnknownClient, UnknownJob
-from agent_core.domain.job import RUNNING_STATES, Job, JobState
+from agent_core.domain.job import RUNNING_STATES, Job, JobState, Used
 from agent_core.domain.queue_policy import QueueEntry
-from agent_core.ports import JobFilter, JobPage, JobRepo, QueueSnapshot
+from agent_core.ports import JobFilter, JobPage, JobRepo, ListedJob, QueueSnapshot
 
 _JOBS = Record(Job)
 _ENTRIES = Record(QueueEntry)
-_WRITTEN = (*(name for name in _JOBS.columns if name != "seq"), "status")
-_KEPT = {"id", "revision"}
-_SEQ = _JOBS.columns.index("seq")
+_LISTED = Record(ListedJob, beside=("used",))
+_USED = Record(Used)
+_ADDED = (*(name for name in _JOBS.columns if name != "seq"), "status")
+_SAVED = [name for name in _JOBS.columns if name not in ("seq", "id", "revision")]
 _ACTIVE_STATES = RUNNING_STATES | {JobState.QUEUED}
 _ACTIVE = "state IN ('queued', 'preparing', 'working', 'publishing', 'cancelling')"
 """The condition of the index `jobs_active`, word for word: only then a query may use it."""
+_IN_STATES = "FROM jobs WHERE state IN (SELECT value FROM json_each(?)) ORDER BY seq"
+_IN_ACTIVE_STATES = _IN_STATES.replace("WHERE", f"INDEXED BY jobs_active WHERE {_ACTIVE} AND")
+_BEGINNING = "iif(coalesce(title, '') = '', substr(prompt, 1, 500), '')"
+_LIST = f"""
+SELECT {", ".join(_BEGINNING if name == "prompt" else name for name in _LISTED.columns)},
+       coalesce(num_turns, 0) + run_turns, coalesce(input_tokens, 0) + run_input_tokens,
+       coalesce(output_tokens, 0) + run_output_tokens, coalesce(cost_usd, 0.0)
+"""
 
 
-def _row(job: Job) -> dict[str, Any]:
-    return {**_JOBS.row(job), "status": job.status}
+@lru_cache(256)
+def _save(columns: tuple[str, ...]) -> str:
+    """Write the update of these columns alone: no index, trigger or foreign key of the others is looked at."""
+    return f"UPDATE jobs SET {', '.join(f'{name} = ?' for name in columns)} WHERE seq = ?"  # noqa: S608  our own names
+
+
+def _in(states: Collection[JobState]) -> str:
+    return _IN_ACTIVE_STATES if _ACTIVE_STATES.issuperset(states) else _IN_STATES
+
+
+def _made(row: Mapping[str, Any]) -> Job:
+    return _JOBS.value([row[name] for name in _JOBS.columns])
+
+
+def _listed(row: Row) -> ListedJob:
+    return _LISTED.value(row, used=_USED.value(row[len(_LISTED.columns) :]))
 
 
 class SqliteJobRepo(JobRepo):
@@ -42,89 +64,81 @@ class SqliteJobRepo(JobRepo):
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    _ADD = f"{insert('jobs', _WRITTEN)} RETURNING {', '.join(_JOBS.columns)}"
+    # By position: of some sixty names each is searched for from the first on.
+    _ADD = f"INSERT INTO jobs ({', '.join(_ADDED)}) VALUES ({', '.join('?' * len(_ADDED))})"  # noqa: S608  our own names
     _GET = _JOBS.select("FROM jobs WHERE id = ?")
 
     async def add(self, job: Job, answer: Answer | None = None) -> Job:
-        async def add(connection: aiosqlite.Connection) -> Job:
+        def add(connection: sqlite3.Connection) -> Job:
+            if job.client_id in self._db.leaving:
+                raise UnknownClient(job.client_id)
+            row = _JOBS.row(job) | {"status": job.status}
             try:
-                [row] = await fetch(connection, self._ADD, _row(job))
-                await put_texts(connection, row[_SEQ], _row(job))
-                await put_answer(connection, answer)
+                row["seq"] = connection.execute(self._ADD, [row[name] for name in _ADDED]).lastrowid
             except sqlite3.IntegrityError as error:
                 if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
                     raise UnknownClient(job.client_id) from error
                 if error.sqlite_errorcode != sqlite3.SQLITE_CONSTRAINT_UNIQUE:
                     raise
-                [row] = await fetch(connection, self._GET, (job.id,))
-            return _JOBS.value(row)
+                [stored] = fetch(connection, self._GET, (job.id,))
+                return _JOBS.value(stored)
+            put_texts(connection, row)
+            put_answer(connection, answer)
+            return _made(row)
 
         return await self._db.write(add)
 
     async def get(self, job_id: str) -> Job:
-        for row in await self._db.read(self._GET, (job_id,)):
-            return _JOBS.value(row)
+        for job in await self._db.read_as(_JOBS.value, self._GET, (job_id,)):
+            return job
         raise UnknownJob(job_id)
 
-    _SAVE = (
-        f"{update('jobs', (name for name in _WRITTEN if name not in _KEPT))}, revision = revision + 1 "
-        f"WHERE id = :id AND revision = :revision RETURNING {', '.join(_JOBS.columns)}"
-    )
-
-    _BEFORE = f"SELECT seq, state, ({', '.join(TEXTS)}) IS NOT (:title, :prompt, :branch_name) FROM jobs WHERE id = :id"  # noqa: S608  names of our own
-
     async def save(self, job: Job, callback: Delivery | None = None) -> Job:
-        async def save(connection: aiosqlite.Connection) -> Job:
-            row = _row(job)
-            before = await fetch(connection, self._BEFORE, row)
-            for seq, _, has_other_texts in before:
-                if has_other_texts:
-                    await take_texts(connection, seq)
-                    await put_texts(connection, seq, row)
-            rows = await fetch(connection, self._SAVE, row)
-            if not rows:
+        def save(connection: sqlite3.Connection) -> Job:
+            row = _JOBS.row(job)
+            stored = [dict(zip(_JOBS.columns, found, strict=True)) for found in fetch(connection, self._GET, (job.id,))]
+            if not stored or stored[0]["revision"] != job.revision:
                 raise StaleJob(job.id)
-            saved = _JOBS.value(rows[0])
-            if saved.state.is_final and any(not JobState(state).is_final for _, state, _ in before):
-                await enter(connection, saved)
+            [before] = stored
+            changed = tuple(name for name in _SAVED if row[name] != before[name])
+            row |= {"seq": before["seq"], "revision": job.revision + 1, "status": job.status}
+            if not set(TEXTS).isdisjoint(changed):
+                take_texts(connection, before)
+                put_texts(connection, row)
+            state = JobState(before["state"])
+            written = (*changed, "revision", *(["status"] if job.status is not state.status else []))
+            connection.execute(_save(written), [row[name] for name in (*written, "seq")])
+            saved = _made(row)
+            if saved.state.is_final and not state.is_final:
+                enter(connection, saved)
             if callback is not None:
-                await put(connection, callback)
+                put(connection, callback)
             return saved
 
         return await self._db.write(save)
 
     async def page(self, which: JobFilter, limit: int, offset: int) -> JobPage:
-        if not is_counted(which):
-            return await find_page(self._db, which, limit, offset)
-        query = counted_page(len(which.statuses), which.client_id is not None)
-        rows = await self._db.read(query, parameters(which, limit, offset))
-        counts = await self.counts(which.client_id)
-        total = sum(n for state, n in counts.items() if not which.statuses or state.status in which.statuses)
-        return JobPage(jobs=[_JOBS.value(row) for row in rows], total=total)
-
-    _IN_STATES = _JOBS.select("FROM jobs WHERE state IN (SELECT value FROM json_each(?)) ORDER BY seq")
-    _IN_ACTIVE_STATES = _IN_STATES.replace("WHERE", f"INDEXED BY jobs_active WHERE {_ACTIVE} AND")
+        return await self._db.look(lambda connection: find_page(connection, which, limit, offset))
 
     async def in_states(self, states: Collection[JobState]) -> Sequence[Job]:
-        query = self._IN_ACTIVE_STATES if _ACTIVE_STATES.issuperset(states) else self._IN_STATES
-        return [_JOBS.value(row) for row in await self._db.read(query, (json.dumps([*states]),))]
+        return await self._db.read_as(_JOBS.value, _JOBS.select(_in(states)), (json.dumps([*states]),))
+
+    async def listed(self, states: Collection[JobState]) -> Sequence[ListedJob]:
+        return await self._db.read_as(_listed, _LIST + _in(states), (json.dumps([*states]),))
 
     _QUEUE = _ENTRIES.select(f", state FROM jobs INDEXED BY jobs_active WHERE {_ACTIVE} ORDER BY seq")
 
     async def queue(self) -> QueueSnapshot:
-        rows = await self._db.read(self._QUEUE)
+        entries = await self._db.read_as(lambda row: (row[-1], _ENTRIES.value(row)), self._QUEUE)
         return QueueSnapshot(
-            queued=[_ENTRIES.value(row) for row in rows if row[-1] == JobState.QUEUED],
-            running=[_ENTRIES.value(row) for row in rows if row[-1] != JobState.QUEUED],
+            queued=[entry for state, entry in entries if state == JobState.QUEUED],
+            running=[entry for state, entry in entries if state != JobState.QUEUED],
         )
 
-    _COUNTS = "SELECT state, sum(n) FROM job_counts WHERE ? IS NULL OR client_id = ? GROUP BY state"
-
     async def counts(self, client_id: str | None = None) -> Mapping[JobState, int]:
-        rows = await self._db.read(self._COUNTS, (client_id, client_id))
-        return {JobState(state): n for state, n in rows}
+        return await self._db.look(lambda connection: count_states(connection, client_id))
 
     _CHAIN = _JOBS.select("FROM jobs WHERE id = :id OR first_job_id = :id ORDER BY seq")
 
     async def chain(self, chain_id: str) -> Sequence[Job]:
-        return [_JOBS.value(row) for row in await self._db.read(self._CHAIN, {"id": chain_id})]
+        return await self._db.read_as(_JOBS.value, self._CHAIN, {"id": chain_id})

@@ -5,33 +5,30 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
-import aiosqlite
-
-from agent_adapters.sqlite.connection import fetch
 from agent_adapters.sqlite.documents import storable
 
 TEXTS = ("title", "prompt", "branch_name")
 _COLUMNS = ", ".join(TEXTS)
 _PUT = f"INSERT INTO job_texts (rowid, {_COLUMNS}) VALUES (:seq, :title, :prompt, :branch_name)"  # noqa: S608  names of our own
+_OUT = f"INSERT INTO job_texts (job_texts, rowid, {_COLUMNS})"
 # The index does not know what it has of a job: to take it out the same texts must be told as were put in.
-_TAKE = f"INSERT INTO job_texts (job_texts, rowid, {_COLUMNS}) SELECT 'delete', seq, {_COLUMNS} FROM jobs"  # noqa: S608  names of our own
-_TAKE_JOB = f"{_TAKE} WHERE seq = ?"
-_TAKE_CLIENT = f"{_TAKE} WHERE client_id = ?"
+_TAKE = f"{_OUT} VALUES ('delete', :seq, :title, :prompt, :branch_name)"
+_TAKE_ALL = f"{_OUT} SELECT 'delete', seq, {_COLUMNS} FROM jobs WHERE seq IN (SELECT value FROM json_each(?))"  # noqa: S608  names of our own
 
 
-async def put_texts(connection: aiosqlite.Connection, seq: int, row: Mapping[str, Any]) -> None:
-    """Index a job within the transaction that stores it."""
-    await fetch(connection, _PUT, {"seq": seq, **{name: row[name] for name in TEXTS}})
+def put_texts(connection: sqlite3.Connection, row: Mapping[str, Any]) -> None:
+    """Index a job's row within the transaction that stores it."""
+    connection.execute(_PUT, row)
 
 
-async def take_texts(connection: aiosqlite.Connection, seq: int) -> None:
-    """Take a job out of the index, before the same transaction changes its texts."""
-    await fetch(connection, _TAKE_JOB, (seq,))
+def take_texts(connection: sqlite3.Connection, row: Mapping[str, Any]) -> None:
+    """Take a job's stored row out of the index, before the same transaction changes its texts."""
+    connection.execute(_TAKE, row)
 
 
-async def take_texts_of_client(connection: aiosqlite.Connection, client_id: str) -> None:
-    """Take the client's jobs out of the index, before the same transaction deletes them."""
-    await fetch(connection, _TAKE_CLIENT, (client_id,))
+def take_all_texts(connection: sqlite3.Connection, seqs: str) -> None:
+    """Take jobs out of the index, before the same transaction deletes them; `seqs` is a JSON array."""
+    connection.execute(_TAKE_ALL, (seqs,))
 
 
 def query_for(text: str) -> str | None:

@@ -1,11 +1,11 @@
 """What was used, in SQLite. `SqliteJobRepo.save` enters a job with its end."""
 
+import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import date
+from itertools import chain
 
-import aiosqlite
-
-from agent_adapters.sqlite.connection import fetch
+from agent_adapters.sqlite.connection import fetch, insert_many
 from agent_adapters.sqlite.database import Database
 from agent_adapters.sqlite.records import Record, assignments, insert
 from agent_core.domain.fair_share import Accounts
@@ -24,17 +24,25 @@ _ENTER = f"""
 ON CONFLICT (day, client_id, coalesce(os_feature_id, x''), coalesce(model, x''))
 DO UPDATE SET {", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMS.columns)}
 """
+_ENTER_DAY = f"""
+{insert("ledger_days", ("day", "client_id", "model", *_SUMS.columns))}
+ON CONFLICT (day, client_id, coalesce(model, x''))
+DO UPDATE SET {", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMS.columns)}
+"""
 
 
-async def enter(connection: aiosqlite.Connection, job: Job) -> None:
+def enter(connection: sqlite3.Connection, job: Job) -> None:
     """Add a finished job within somebody's transaction."""
     key, usage = entry(job)
-    await fetch(connection, _ENTER, _KEYS.row(key) | _SUMS.row(usage))
+    row = _KEYS.row(key) | _SUMS.row(usage)
+    connection.execute(_ENTER, row)
+    connection.execute(_ENTER_DAY, row)
 
 
 def _usage(columns: str, order: str = "") -> str:
+    table = "ledger" if columns == "os_feature_id" else "ledger_days"
     sums = ", ".join(f"sum({name})" for name in _SUMS.columns)
-    found = f"SELECT {sums}, {columns} FROM ledger WHERE day BETWEEN ? AND ?"  # noqa: S608  names of our own
+    found = f"SELECT {sums}, {columns} FROM {table} WHERE day BETWEEN ? AND ?"  # noqa: S608  names of our own
     return f"{found} GROUP BY {columns} ORDER BY {order}{columns}"
 
 
@@ -85,14 +93,12 @@ class SqliteLedger(Ledger):
     async def windows(self) -> Sequence[LimitWindow]:
         return [_WINDOWS.value(row) for row in await self._db.read(self._ALL_WINDOWS)]
 
-    _KEEP = "INSERT INTO accounts (client_id, time) VALUES (?, ?)"
-
     async def keep(self, accounts: Accounts) -> None:
-        times = [(_CLOCK, accounts.clock), *accounts.times.items()]
+        times = [_CLOCK, accounts.clock, *chain.from_iterable(accounts.times.items())]
 
-        async def keep(connection: aiosqlite.Connection) -> None:
-            await fetch(connection, "DELETE FROM accounts")
-            await connection.executemany(self._KEEP, times)
+        def keep(connection: sqlite3.Connection) -> None:
+            fetch(connection, "DELETE FROM accounts")
+            insert_many(connection, "accounts", ("client_id", "time"), times)
 
         await self._db.write(keep)
 

@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-import aiosqlite
 from attrs import define, field
 
-from agent_adapters.sqlite.connection import fetch
+from agent_adapters.sqlite.connection import Row, fetch, insert_many
 from agent_adapters.sqlite.database import Database
 from agent_adapters.sqlite.documents import iso, storable
 from agent_core.domain.job import JobMessage, MessageType
@@ -31,8 +31,9 @@ SELECT id, seq, coalesce((
 ), 0)
 FROM jobs WHERE id IN (SELECT value FROM json_each(?))
 """
-_PUT_GROUP = "INSERT INTO message_groups (last_seq, first_seq, job_seq, job_bytes) VALUES (?, ?, ?, ?)"
-_PUT_LINE = "INSERT INTO message_lines (seq, type, at, content) VALUES (?, ?, ?, ?)"
+_DELETE_GROUPS = "DELETE FROM message_groups WHERE last_seq IN (SELECT value FROM json_each(?))"
+_GROUP = ("last_seq", "first_seq", "job_seq", "job_bytes")
+_LINE = ("seq", "type", "at", "content")
 
 
 def time_of(at: int) -> datetime:
@@ -40,53 +41,78 @@ def time_of(at: int) -> datetime:
     return _EPOCH + at * _MS
 
 
+def _message(row: Row) -> JobMessage:
+    seq, number, at, content = row
+    return JobMessage(seq=seq, type=TYPES[number], created_at=time_of(at), content=content)
+
+
 @define(eq=False)
 class _Ride:
     """Appends that are stored by one operation, however many callers brought them."""
 
     limit: int
-    groups: list[tuple[str, Sequence[_Line]]] = field(factory=list)
+    groups: list[tuple[str, Sequence[JobMessage]]] = field(factory=list)
     left: bool = False
 
-    async def store(self, connection: aiosqlite.Connection) -> None:
+    def store(self, connection: sqlite3.Connection) -> None:
         self.left = True
-        [(seq,)] = await fetch(connection, _LAST_SEQ)
-        stored = await fetch(connection, _JOBS, (json.dumps([job_id for job_id, _ in self.groups]),))
+        [(seq,)] = fetch(connection, _LAST_SEQ)
+        stored = fetch(connection, _JOBS, (json.dumps([job_id for job_id, _ in self.groups]),))
         jobs: dict[str, tuple[int, int]] = {job_id: (job_seq, size) for job_id, job_seq, size in stored}
-        groups: list[tuple[int, int, int, int]] = []
-        lines: list[tuple[int, int, int, str]] = []
-        for job_id, all_of_group in self.groups:
+        groups: list[int] = []
+        lines: list[int | str] = []
+        for job_id, messages in self.groups:
             if job_id not in jobs:  # it was deleted meanwhile
                 continue
             job_seq, size = jobs[job_id]
-            group, size = _within(self.limit, all_of_group, size)
+            group, size = _within(self.limit, messages, size)
             jobs[job_id] = job_seq, size
             if group:
-                groups.append((seq + len(group), seq + 1, job_seq, size))
-                lines += [(seq + n, *line) for n, line in enumerate(group, 1)]
-                seq += len(group)
-        await connection.executemany(_PUT_GROUP, groups)
-        await connection.executemany(_PUT_LINE, lines)
+                groups += (seq + len(group), seq + 1, job_seq, size)
+                for line in group:
+                    seq += 1
+                    lines += (seq, *line)
+        insert_many(connection, "message_groups", _GROUP, groups)
+        insert_many(connection, "message_lines", _LINE, lines)
 
 
-def _within(limit: int, group: Sequence[_Line], size: int) -> tuple[Sequence[_Line], int]:
+def _within(limit: int, messages: Sequence[JobMessage], size: int) -> tuple[Sequence[_Line], int]:
     """Leave out what the agent says beyond the limit, with a notice where that begins; return the new size.
 
     The last words are the server's, and they are always kept: so the first part of a log is kept and not the last,
     which would have to be rewritten all the time. A size above the limit says that the notice was given.
     """
     kept: list[_Line] = []
-    for line in group:
-        number, at, content = line
+    for message in messages:
+        content = storable(message.content)
+        if not content:
+            continue
+        number, at = _NUMBERS[message.type], (message.created_at - _EPOCH) // _MS
         if number == _SYSTEM:
-            kept.append(line)
-        elif size + (more := len(content.encode())) <= limit:
-            kept.append(line)
+            kept.append((number, at, content))
+        elif size + (more := len(content) if content.isascii() else len(content.encode())) <= limit:
+            kept.append((number, at, content))
             size += more
         elif size <= limit:
             kept.append((_SYSTEM, at, f"The agent has said more than {limit / MIB:g} MiB: the rest is not stored here"))
             size = limit + 1
     return kept, size
+
+
+def delete_groups(connection: sqlite3.Connection, found: Iterable[Row], at_most: int) -> int:
+    """Delete the first of these groups, each given with its number of lines, with at most so many lines in all.
+
+    Of one group more lines are deleted. Returns how many lines were deleted.
+    """
+    groups: list[int] = []
+    lines = 0
+    for last_seq, size in found:
+        if groups and lines + size > at_most:
+            break
+        groups.append(last_seq)
+        lines += size
+    connection.execute(_DELETE_GROUPS, (json.dumps(groups),))
+    return lines
 
 
 class SqliteMessageLog(MessageLog, Retention):
@@ -103,14 +129,13 @@ class SqliteMessageLog(MessageLog, Retention):
         self._arrival: asyncio.Future[None] | None = None
 
     async def append(self, job_id: str, messages: Sequence[JobMessage]) -> None:
-        lines = [(_NUMBERS[m.type], (m.created_at - _EPOCH) // _MS, storable(m.content)) for m in messages if m.content]
-        if not lines:
+        if not any(message.content for message in messages):
             return
         if self._arrival is None or self._arrival.done() or self._ride.left:
             ride = _Ride(self._limit)
             self._arrival = self._db.submit(ride.store)
             self._ride = ride
-        self._ride.groups.append((job_id, lines))
+        self._ride.groups.append((job_id, messages))
         await asyncio.shield(self._arrival)  # a caller that is cancelled must not take the others' messages with it
 
     # CROSS JOIN fixes the order of the loops, which is the order of the messages: nothing is sorted.
@@ -125,10 +150,7 @@ class SqliteMessageLog(MessageLog, Retention):
 
     async def read(self, job_id: str, after: int = 0, limit: int | None = None) -> Sequence[JobMessage]:
         wanted = {"job_id": job_id, "after": after, "limit": -1 if limit is None else limit}
-        return [
-            JobMessage(seq=seq, type=TYPES[number], created_at=time_of(at), content=content)
-            for seq, number, at, content in await self._db.read(self._READ, wanted)
-        ]
+        return await self._db.read_as(_message, self._READ, wanted)
 
     # Only jobs that have messages are looked at, oldest first, up to the first that was made after that time.
     _OLD = """
@@ -145,18 +167,9 @@ class SqliteMessageLog(MessageLog, Retention):
     CROSS JOIN message_groups AS grp ON grp.job_seq = job.seq
     LIMIT :at_most
     """
-    _FORGET = "DELETE FROM message_groups WHERE last_seq IN (SELECT value FROM json_each(?))"
 
     async def forget(self, before: datetime, at_most: int) -> int:
-        async def forget(connection: aiosqlite.Connection) -> int:
-            groups: list[int] = []
-            lines = 0
-            for last_seq, size in await fetch(connection, self._OLD, {"before": iso(before), "at_most": at_most}):
-                if groups and lines + size > at_most:
-                    break
-                groups.append(last_seq)
-                lines += size
-            await fetch(connection, self._FORGET, (json.dumps(groups),))
-            return lines
-
-        return await self._db.write(forget)
+        wanted = {"before": iso(before), "at_most": at_most}
+        return await self._db.write(
+            lambda connection: delete_groups(connection, fetch(connection, self._OLD, wanted), at_most)
+        )

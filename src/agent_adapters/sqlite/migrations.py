@@ -1,11 +1,8 @@
 """Numbered steps from an empty file to today's schema."""
 
-import asyncio
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-
-import aiosqlite
 
 from agent_adapters.sqlite.backup import back_up
 from agent_adapters.sqlite.connection import fetch
@@ -22,14 +19,14 @@ def steps() -> Sequence[Step]:
     return tuple((int(file.name[:4]), file.read_text(encoding="utf-8")) for file in sorted(_FOLDER.glob("*.sql")))
 
 
-async def migrate(connection: aiosqlite.Connection, path: Path, steps: Sequence[Step]) -> None:
+def migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Step]) -> None:
     """Take the steps that the file has not taken yet, each wholly or not at all.
 
     A file that has taken some of them is copied to `<path>.v<its version>` first. Raises DatabaseError:
     `database_newer` when it has taken steps that are not known here, `database_unusable` when a step fails, as it
     does in a file that another program made, `backup_failed` when there is no room for the copy.
     """
-    [(version,)] = await fetch(connection, "PRAGMA user_version")
+    [(version,)] = fetch(connection, "PRAGMA user_version")
     known = steps[-1][0]
     if version > known:
         raise DatabaseError(
@@ -38,10 +35,10 @@ async def migrate(connection: aiosqlite.Connection, path: Path, steps: Sequence[
             code="database_newer",
         )
     if 0 < version < known:
-        await asyncio.to_thread(_keep_copy, path, version)
+        _keep_copy(path, version)
     for number, statements in steps:
         if number > version:
-            await _take(connection, path, number, statements)
+            _take(connection, path, number, statements)
 
 
 def _keep_copy(path: Path, version: int) -> None:
@@ -50,13 +47,13 @@ def _keep_copy(path: Path, version: int) -> None:
     back_up(path, copy)
 
 
-async def _take(connection: aiosqlite.Connection, path: Path, number: int, statements: str) -> None:
+def _take(connection: sqlite3.Connection, path: Path, number: int, statements: str) -> None:
     script = f"BEGIN IMMEDIATE;\n{statements}\nPRAGMA user_version = {number};\nCOMMIT;"
     try:
-        await connection.executescript(script)
-    except BaseException as error:
+        connection.executescript(script)
+    except Exception as error:
         if connection.in_transaction:
-            await connection.rollback()
+            connection.rollback()
         if type(error) is sqlite3.OperationalError and error.sqlite_errorcode == sqlite3.SQLITE_ERROR:
             remedy = ": use a Python whose SQLite has it" if "no such module" in str(error) else ""
             sentence = f"The database {path} cannot be brought to schema version {number}: {error}{remedy}"

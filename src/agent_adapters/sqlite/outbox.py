@@ -1,9 +1,8 @@
 """Callbacks in SQLite. They are put in by `SqliteJobRepo.save`, with the end of their job."""
 
+import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
-
-import aiosqlite
 
 from agent_adapters.sqlite.connection import fetch
 from agent_adapters.sqlite.database import Database
@@ -16,9 +15,9 @@ _DELIVERIES = Record(Delivery)
 _PUT = f"{insert('outbox', _DELIVERIES.columns)} ON CONFLICT (id) DO NOTHING"
 
 
-async def put(connection: aiosqlite.Connection, delivery: Delivery) -> None:
+def put(connection: sqlite3.Connection, delivery: Delivery) -> None:
     """Store a new callback within somebody's transaction."""
-    await fetch(connection, _PUT, _DELIVERIES.row(delivery))
+    fetch(connection, _PUT, _DELIVERIES.row(delivery))
 
 
 class SqliteOutbox(Outbox):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import Any, Generic, TypeVar, cast, get_type_hints
 
 from attrs import fields
@@ -14,15 +15,18 @@ T = TypeVar("T")
 class Record(Generic[T]):
     """Columns and values of one attrs class: times as ISO-8601 UTC with milliseconds, enums by value.
 
-    Tuples, mappings and attrs values are JSON. Of a field that cannot be None NULL is the default.
+    Tuples, mappings and attrs values are JSON. Of a field that cannot be None NULL is the default. The fields named
+    in `beside` have no column.
     """
 
-    def __init__(self, made: type[T]) -> None:
+    def __init__(self, made: type[T], beside: Iterable[str] = ()) -> None:
         self._made = made
         hints = get_type_hints(made)
-        self.columns = tuple(field.name for field in fields(cast("Any", made)))
-        self._writers = tuple((name, _writer(hints[name])) for name in self.columns)
-        self._readers = tuple((name, _reader(hints[name]), takes_none(hints[name])) for name in self.columns)
+        self.columns = tuple(field.name for field in fields(cast("Any", made)) if field.name not in beside)
+        self._given = attrgetter(*self.columns)
+        self._writers = [(name, write) for name in self.columns if (write := _writer(hints[name]))]
+        self._readers = [(name, read) for name in self.columns if (read := _reader(hints[name]))]
+        self._never_none = [name for name in self.columns if not takes_none(hints[name])]
 
     def select(self, rest: str) -> str:
         """Write a query for `value`; `rest` begins with FROM, or with a comma and more columns."""
@@ -30,20 +34,22 @@ class Record(Generic[T]):
 
     def row(self, value: T) -> dict[str, Any]:
         """Return the value's columns, as parameters by name."""
-        return {
-            name: given if (given := getattr(value, name)) is None or write is None else write(given)
-            for name, write in self._writers
-        }
+        row = dict(zip(self.columns, self._given(value), strict=True))
+        for name, write in self._writers:
+            if row[name] is not None:
+                row[name] = write(row[name])
+        return row
 
-    def value(self, row: Sequence[Any]) -> T:
+    def value(self, row: Sequence[Any], **beside: Any) -> T:
         """Make the value of a row that `select` found; columns after its own are left alone."""
-        return self._made(
-            **{
-                name: stored if stored is None or read is None else read(stored)
-                for (name, read, optional), stored in zip(self._readers, row, strict=False)
-                if optional or stored is not None
-            }
-        )
+        facts = dict(zip(self.columns, row, strict=False))
+        for name in self._never_none:
+            if facts[name] is None:
+                del facts[name]
+        for name, read in self._readers:
+            if facts.get(name) is not None:
+                facts[name] = read(facts[name])
+        return self._made(**facts, **beside)
 
 
 def insert(table: str, columns: Iterable[str]) -> str:

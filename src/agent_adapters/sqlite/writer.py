@@ -1,41 +1,41 @@
 """The one writer: whatever waits is written in one transaction.
 
 One connection that several coroutines write through mixes their transactions, and a write by itself waits for the
-disk. So callers hand their operations in and wait, and one task runs all that have gathered during the last commit
-between one BEGIN IMMEDIATE and one COMMIT, each in a savepoint of its own.
+disk. So callers hand their operations in and wait, and one task has all that gathered during the last commit run
+between one BEGIN IMMEDIATE and one COMMIT, in one hop to the connection's thread.
 """
 
 import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import aiosqlite
-from attrs import frozen
+from attrs import define
 
-from agent_adapters.sqlite.connection import fetch
+from agent_adapters.sqlite.connection import run
 from agent_adapters.sqlite.errors import DatabaseError, in_our_words
 
 T = TypeVar("T")
-Operation = Callable[[aiosqlite.Connection], Awaitable[T]]
-"""Statements that belong together. What it returns is its caller's once it is on the disk; if it raises, none of its
-statements count."""
+Operation = Callable[[sqlite3.Connection], T]
+"""Statements that belong together, run in the connection's thread. What it returns is its caller's once it is on the
+disk; if it raises, none of its statements count."""
 
 _MAX_BATCH = 256
 
 
-@frozen(eq=False)
+@define(eq=False)
 class _Write:
     operation: Operation[Any]
     done: "asyncio.Future[Any]"
+    outcome: object
 
-    def settle(self, outcome: object, path: Path) -> None:
+    def settle(self, path: Path) -> None:
         if self.done.done():  # its caller was cancelled
             return
-        if isinstance(outcome, sqlite3.Error):
-            outcome = in_our_words(outcome, path)
+        outcome = in_our_words(self.outcome, path) if isinstance(self.outcome, sqlite3.Error) else self.outcome
         if isinstance(outcome, Exception):
             self.done.set_exception(outcome)
         else:
@@ -59,9 +59,10 @@ class Writer:
 
         It holds the operation's result, or what it raised, or DatabaseError.
         """
+        closed = DatabaseError(f"The database {self._path} is closed", code="database_closed")
         if self._closing:
-            raise self._closed()
-        write = _Write(operation, asyncio.get_running_loop().create_future())
+            raise closed
+        write = _Write(operation, asyncio.get_running_loop().create_future(), closed)
         self._waiting.append(write)
         self._wake.set()
         return write.done
@@ -93,23 +94,18 @@ class Writer:
         finally:
             self._closing = True
             for write in self._waiting:
-                write.settle(self._closed(), self._path)
+                write.settle(self._path)
             self._ring()
 
     async def _commit(self, batch: Sequence[_Write]) -> None:
         try:
-            await fetch(self._connection, "BEGIN IMMEDIATE")
-            outcomes = [await self._attempt(write.operation) for write in batch]
-            await fetch(self._connection, "COMMIT")
-        except BaseException as error:
-            if self._connection.in_transaction:
-                await self._connection.rollback()
-            outcomes = [error if isinstance(error, Exception) else self._closed()] * len(batch)
-            if not isinstance(error, Exception):
-                raise
+            await run(self._connection, lambda connection: _transact(connection, batch))
+        except asyncio.CancelledError:
+            await run(self._connection, lambda _: None)  # its thread ends what it has begun
+            raise
         finally:
-            for write, outcome in zip(batch, outcomes, strict=True):
-                write.settle(outcome, self._path)
+            for write in batch:
+                write.settle(self._path)
             self._ring()
 
     def _ring(self) -> None:
@@ -117,18 +113,36 @@ class Writer:
             if not future.done():
                 future.set_result(None)
 
-    async def _attempt(self, operation: Operation[Any]) -> object:
-        """Run one operation of a batch; give back what it raised, for that is its own caller's affair alone."""
-        await fetch(self._connection, "SAVEPOINT attempt")
-        try:
-            outcome = await operation(self._connection)
-        except Exception as error:
-            if not self._connection.in_transaction:  # a full disk, say, made SQLite give up the whole transaction
-                raise
-            await fetch(self._connection, "ROLLBACK TO attempt")
-            outcome = error
-        await fetch(self._connection, "RELEASE attempt")
-        return outcome
 
-    def _closed(self) -> DatabaseError:
-        return DatabaseError(f"The database {self._path} is closed", code="database_closed")
+def _transact(connection: sqlite3.Connection, batch: Sequence[_Write]) -> None:
+    """Run the operations in one transaction, and note what came of each."""
+    outcomes: Sequence[object]
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        attempt = _attempt if len(batch) > 1 else _run
+        outcomes = [attempt(connection, write.operation) for write in batch]
+        connection.execute("COMMIT")
+    except Exception as error:
+        if connection.in_transaction:
+            connection.rollback()
+        outcomes = [error] * len(batch)
+    for write, outcome in zip(batch, outcomes, strict=True):
+        write.outcome = outcome
+
+
+def _run(connection: sqlite3.Connection, operation: Operation[Any]) -> object:
+    return operation(connection)
+
+
+def _attempt(connection: sqlite3.Connection, operation: Operation[Any]) -> object:
+    """Run one operation of several; give back what it raised, for that is its own caller's affair alone."""
+    connection.execute("SAVEPOINT attempt")
+    try:
+        outcome = operation(connection)
+    except Exception as error:
+        if not connection.in_transaction:  # a full disk, say, made SQLite give up the whole transaction
+            raise
+        connection.execute("ROLLBACK TO attempt")
+        outcome = error
+    connection.execute("RELEASE attempt")
+    return outcome

@@ -7,44 +7,20 @@ is first in, first out.
 """
 
 import heapq
+from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import cached_property
+from functools import partial
 
 from attrs import frozen
 
 from agent_core.domain.fair_share import EXPECTED_RUN, Accounts
 from agent_core.domain.holds import Hold
-from agent_core.domain.job import Job, JobKind
+from agent_core.domain.job import Job
+from agent_core.domain.waiting import QueueEntry, Turn, Waiting
 
-
-@frozen(kw_only=True)
-class QueueEntry:
-    """What the policy needs to know of a job. `seq` is its age: lower is older."""
-
-    id: str
-    client_id: str
-    branch_name: str
-    seq: int
-    priority: int = 0
-    not_before: datetime | None = None
-    follow_up_of: str | None = None
-    """Waits until this job is over."""
-    crashes: int = 0
-    worktree_path: str | None = None
-    agent_started_at: datetime | None = None
-    kind: JobKind = JobKind.TASK
-
-    @property
-    def holds_branch(self) -> bool:
-        """Whether an earlier run may have left a worktree, so that no other job can have the branch."""
-        return self.worktree_path is not None or self.crashes > 0
-
-    @property
-    def branch(self) -> tuple[str, str]:
-        """What only one run may hold. Case is folded: two such names are one file on a Mac's disk."""
-        return self.client_id, self.branch_name.lower()
+__all__ = ["Decision", "Limits", "QueueEntry", "is_held", "next_jobs", "place_of", "positions"]
 
 
 @frozen(kw_only=True)
@@ -74,7 +50,7 @@ def is_held(job: QueueEntry | Job, hold: Hold | None) -> bool:
 
 
 def next_jobs(
-    queued: Sequence[QueueEntry],
+    queued: Iterable[QueueEntry],
     running: Sequence[QueueEntry],
     limits: Limits,
     hold: Hold | None,
@@ -84,7 +60,8 @@ def next_jobs(
 ) -> Decision:
     """Choose the jobs to start now, in order; `at_most` so many.
 
-    Otherwise no free slot is left empty while a job may take it.
+    Otherwise no free slot is left empty while a job may take it. Of `queued` given as `Waiting` only those are looked
+    at that may start, or may be kept back.
     """
     free = limits.max_concurrent - len(running)
     if at_most is not None:
@@ -97,7 +74,7 @@ def next_jobs(
 
 
 def positions(
-    queued: Sequence[QueueEntry],
+    queued: Iterable[QueueEntry],
     running: Sequence[QueueEntry],
     limits: Limits = _NO_LIMITS,
     accounts: Accounts = _NO_ACCOUNTS,
@@ -111,68 +88,114 @@ def positions(
     runs count as just begun.
     """
     contest = _Contest(queued, running, limits, None, now, accounts)
-    order = [*contest.starts(), *contest.starts_beyond_limits()]
-    placed = {entry.id for entry in order}
-    rest = sorted((e for e in queued if e.id not in placed), key=lambda e: (-e.priority, e.seq))
-    return order + rest
+    return [*contest.starts(), *contest.starts_beyond_limits(), *contest.kept_back]
+
+
+def place_of(
+    entry: QueueEntry,
+    queued: Waiting,
+    running: Sequence[QueueEntry],
+    limits: Limits,
+    accounts: Accounts,
+    now: datetime,
+) -> int:
+    """Tell which place `positions` gives to one of the queued jobs, from 1, without putting the others in order."""
+    return _Contest(queued, running, limits, None, now, accounts).place_of(entry)
+
+
+_Rank = tuple[float, float, int, str]
+"""When a client starts a job: its virtual time then, its runs for its share, the job's age; and the client."""
 
 
 class _Contest:
-    """The clients with their waiting jobs, of which each in turn starts its best, as if it ran from then on."""
+    """The clients with their waiting jobs, of which each in turn starts its best, as if it ran from then on.
+
+    Which of a client's jobs are ready, and in which order, does not change by what others start. So the rank of its
+    n-th start is known from the beginning, and grows with n.
+    """
 
     def __init__(
         self,
-        queued: Sequence[QueueEntry],
+        queued: Iterable[QueueEntry],
         running: Sequence[QueueEntry],
         limits: Limits,
         hold: Hold | None,
         now: datetime | None,
         accounts: Accounts,
     ) -> None:
-        self._hold, self._now, self._accounts = hold, now, accounts
-        self._limits, self._shares = limits.per_client, limits.shares
+        self._waiting = queued if isinstance(queued, Waiting) else Waiting(queued)
+        self._live, self._now, self._accounts = running, now, accounts
+        self._shares = limits.shares
         self._running = Counter(entry.client_id for entry in running)
-        self._branches = {entry.branch for entry in running}
-        self._queued, self._live = queued, running
         self._so_far: defaultdict[str, float] = defaultdict(float)
         self._expected: defaultdict[str, float] = defaultdict(float)
         self._unknown: set[str] = set()
         self._count()
-        self._holders: dict[tuple[str, str], QueueEntry] = {}
-        self._waiting: defaultdict[str, list[tuple[int, int, QueueEntry]]] = defaultdict(list)
-        self._line_up()
-        self._heads: list[tuple[float, float, int, str]] = []
-        for client_id in self._waiting:
-            self._offer(client_id)
-        self._ready = {client_id: self._time(client_id, self._so_far) for *_, client_id in self._heads}
-        self._chosen: list[str] = []
+        self.kept_back = self._not_ready(hold)
+        """Those that wait for something, by priority and age."""
+        self._lines = self._ready_lines()
+        self._room = {client_id: self._room_of(client_id, limits.per_client) for client_id in self._lines}
+        """How many of its line each client may start."""
+        self._begun = dict.fromkeys(self._lines, 0)
+        self._ready = {
+            client_id: self._time(client_id, self._so_far[client_id]) for client_id, room in self._room.items() if room
+        }
 
     def starts(self) -> Iterator[QueueEntry]:
         """Yield the jobs that may start beside each other."""
-        while self._heads:
-            *_, client_id = heapq.heappop(self._heads)
-            entry = heapq.heappop(self._waiting[client_id])[-1]
-            self._chosen.append(client_id)
-            self._running[client_id] += 1
-            self._expected[client_id] += EXPECTED_RUN
-            self._branches.add(entry.branch)
-            self._offer(client_id)
-            yield entry
+        return self._starts(self._room)
 
     def starts_beyond_limits(self) -> Iterator[QueueEntry]:
         """Yield those that might follow if no client had a limit of its own."""
-        self._limits = {}
-        for client_id in self._waiting:
-            self._offer(client_id)
-        return self.starts()
+        return self._starts({client_id: len(line) for client_id, line in self._lines.items()})
+
+    def place_of(self, entry: QueueEntry) -> int:
+        """Count those that `starts`, `starts_beyond_limits` and `kept_back` name before this one, and itself."""
+        line, room = self._lines.get(entry.client_id, ()), self._room.get(entry.client_id, 0)
+        own = bisect_left(line, entry.turn)
+        if own == len(line) or line[own] != entry.turn:
+            return sum(map(len, self._lines.values())) + self.kept_back.index(entry) + 1
+        rank = self._rank(entry.client_id, own)
+        if own < room:
+            return 1 + sum(self._before(rank, client_id, 0, most) for client_id, most in self._room.items())
+        return 1 + sum(
+            most + self._before(rank, client_id, most, len(self._lines[client_id]))
+            for client_id, most in self._room.items()
+        )
 
     def accounts(self) -> Accounts:
         """Return the accounts after what was yielded until now."""
-        left = [self._ready[client_id] for *_, client_id in self._heads]
-        clock = min(left) if left else max((self._ready[i] for i in self._chosen), default=0.0)
+        left = [time for client_id, time in self._ready.items() if self._begun[client_id] < self._room[client_id]]
+        chosen = (time for client_id, time in self._ready.items() if self._begun[client_id])
+        clock = min(left) if left else max(chosen, default=0.0)
         known = {i: time for i, time in self._ready.items() if i not in self._unknown}
-        had = {i: self._virtual(i, self._so_far) for i in known}
-        return self._accounts.chosen(known, had, clock, self._running)
+        had = {i: self._virtual(i, self._so_far[i]) for i in known}
+        busy = {i for i, runs in self._running.items() if runs} | {i for i, n in self._begun.items() if n}
+        return self._accounts.chosen(known, had, clock, busy)
+
+    def _starts(self, room: Mapping[str, int]) -> Iterator[QueueEntry]:
+        begun = self._begun
+        heads = [self._rank(client_id, begun[client_id]) for client_id, most in room.items() if begun[client_id] < most]
+        heapq.heapify(heads)
+        while heads:
+            client_id = heads[0][-1]
+            entry = self._waiting[self._lines[client_id][begun[client_id]][-1]]
+            begun[client_id] += 1
+            if begun[client_id] < room[client_id]:
+                heapq.heapreplace(heads, self._rank(client_id, begun[client_id]))
+            else:
+                heapq.heappop(heads)
+            yield entry
+
+    def _rank(self, client_id: str, n: int) -> _Rank:
+        """Tell when the client's n-th start from now comes, from 0."""
+        time = self._time(client_id, self._expected[client_id] + n * EXPECTED_RUN)
+        runs = (self._running[client_id] + n) / self._shares.get(client_id, 1)
+        return time, runs, self._lines[client_id][n][1], client_id
+
+    def _before(self, rank: _Rank, client_id: str, first: int, end: int) -> int:
+        """Count the client's starts, from the `first` and before the `end`, that come before this rank."""
+        return bisect_left(range(first, end), rank, key=partial(self._rank, client_id))
 
     def _count(self) -> None:
         for entry in self._live:
@@ -183,41 +206,52 @@ class _Contest:
             self._so_far[entry.client_id] += had
             self._expected[entry.client_id] += max(had, EXPECTED_RUN)
 
-    def _line_up(self) -> None:
-        for entry in self._queued:
-            self._waiting[entry.client_id].append((-entry.priority, entry.seq, entry))
+    def _not_ready(self, hold: Hold | None) -> list[QueueEntry]:
+        """Find who has to wait for something, and not for its turn alone."""
+        taken = {entry.branch for entry in self._live}
+        doubtful = self._waiting.doubtful(taken)
+        holders: dict[tuple[str, str], QueueEntry] = {}
+        for entry in sorted(doubtful, key=lambda entry: entry.seq):
             if entry.holds_branch:
-                first = self._holders.setdefault(entry.branch, entry)
-                if entry.seq < first.seq:
-                    self._holders[entry.branch] = entry
-        for line in self._waiting.values():
-            heapq.heapify(line)
+                holders.setdefault(entry.branch, entry)
+        unfinished = {entry.id for entry in self._live}
+        if hold is not None:
+            doubtful = sorted(self._waiting, key=lambda entry: entry.turn)
+        found = []
+        for entry in doubtful:
+            if (
+                (self._now is not None and entry.not_before is not None and entry.not_before > self._now)
+                or is_held(entry, hold)
+                or entry.follow_up_of in unfinished
+                or entry.follow_up_of in self._waiting
+                or entry.branch in taken
+                or holders.get(entry.branch, entry) is not entry
+            ):
+                found.append(entry)
+            else:
+                taken.add(entry.branch)
+        return found
 
-    def _offer(self, client_id: str) -> None:
-        line = self._waiting[client_id]
-        while line and not self._is_ready(line[0][-1]):
-            heapq.heappop(line)
-        runs = self._running[client_id]
-        if line and runs < self._limits.get(client_id, runs + 1):
-            time, share = self._time(client_id, self._expected), self._shares.get(client_id, 1)
-            heapq.heappush(self._heads, (time, runs / share, line[0][1], client_id))
+    def _ready_lines(self) -> Mapping[str, Sequence[Turn]]:
+        lines = dict(self._waiting.lines)
+        without: defaultdict[str, list[Turn]] = defaultdict(list)
+        for entry in self.kept_back:
+            without[entry.client_id].append(entry.turn)
+        for client_id, turns in without.items():
+            line, ready, begin = lines[client_id], list[Turn](), 0
+            for turn in turns:  # slices: the line may be long, and nearly all of it ready
+                end = bisect_left(line, turn, begin)
+                ready += line[begin:end]
+                begin = end + 1
+            lines[client_id] = [*ready, *line[begin:]]
+        return lines
 
-    @cached_property
-    def _unfinished(self) -> set[str]:
-        return {entry.id for entries in (self._queued, self._live) for entry in entries}
+    def _room_of(self, client_id: str, limits: Mapping[str, int]) -> int:
+        most, line = limits.get(client_id), self._lines[client_id]
+        return len(line) if most is None else min(len(line), max(0, most - self._running[client_id]))
 
-    def _is_ready(self, entry: QueueEntry) -> bool:
-        if self._now is not None and entry.not_before is not None and entry.not_before > self._now:
-            return False
-        if is_held(entry, self._hold):
-            return False
-        if entry.follow_up_of is not None and entry.follow_up_of in self._unfinished:
-            return False
-        branch = entry.branch
-        return branch not in self._branches and self._holders.get(branch, entry) is entry
-
-    def _time(self, client_id: str, seconds: Mapping[str, float]) -> float:
+    def _time(self, client_id: str, seconds: float) -> float:
         return self._accounts.time_of(client_id, self._virtual(client_id, seconds))
 
-    def _virtual(self, client_id: str, seconds: Mapping[str, float]) -> float:
-        return seconds.get(client_id, 0.0) / self._shares.get(client_id, 1)
+    def _virtual(self, client_id: str, seconds: float) -> float:
+        return seconds / self._shares.get(client_id, 1)

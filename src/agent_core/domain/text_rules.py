@@ -1,10 +1,13 @@
 """What a text may be that a caller gives: a prompt, or one line."""
 
+import re
+
 from agent_core.domain.errors import InvalidValue
 
 MAX_PROMPT_BYTES = 256 * 1024
 MAX_TITLE = 256
 MAX_NAME = 200
+_NO_LINE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 
 
 def check_prompt(field: str, text: str) -> None:
@@ -27,5 +30,5 @@ def check_line(field: str, text: str, longest: int) -> None:
         raise InvalidValue(field, "must not be empty")
     if len(text) > longest:
         raise InvalidValue(field, f"must not be longer than {longest} characters")
-    if any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 or 0xD800 <= ord(c) < 0xE000 or c in "\u2028\u2029" for c in text):
+    if _NO_LINE.search(text):
         raise InvalidValue(field, "must be one line of text without control characters")

@@ -1,10 +1,10 @@
 """The agent: the coding CLI."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from attrs import field, frozen
 
@@ -48,13 +48,19 @@ class AgentSpawned:
     pid: int
 
 
-@frozen(kw_only=True)
-class AgentSaid:
-    """Something for the job's log. `raw` is the agent's own event, on the first message made from it."""
+class AgentMessage(NamedTuple):
+    """A message for the job's log. `raw` is the agent's own event, on the first message made from it."""
 
     type: MessageType
     content: str
     raw: str | None = None
+
+
+@frozen
+class AgentSaid:
+    """What the agent said at once, in its order: so much that whoever takes it is not kept from other things by it."""
+
+    messages: Sequence[AgentMessage]
 
 
 @frozen(kw_only=True)

@@ -10,7 +10,7 @@ from agent_core.domain.answer import Answer
 from agent_core.domain.client import Client
 from agent_core.domain.delivery import Delivery
 from agent_core.domain.holds import Hold, HoldKind
-from agent_core.domain.job import Job, JobMessage, JobState, JobStatus
+from agent_core.domain.job import Job, JobKind, JobMessage, JobState, JobStatus, Used
 from agent_core.domain.queue_policy import QueueEntry
 
 
@@ -46,6 +46,37 @@ class QueueSnapshot:
     running: Sequence[QueueEntry] = field(factory=tuple)
 
 
+@frozen(kw_only=True)
+class ListedJob:
+    """What a list of the queue shows of a job; the fields are those of `Job`."""
+
+    id: str
+    client_id: str
+    branch_name: str
+    title: str | None
+    prompt: str
+    """Its beginning alone, at most 500 characters, and only where there is no title."""
+    original_job_id: str | None
+    follow_up_of: str | None
+    kind: JobKind
+    priority: int
+    not_before: datetime | None
+    created_at: datetime
+    seq: int
+    state: JobState
+    started_at: datetime | None
+    used: Used
+    check_rounds: int
+    checks_passed_at: datetime | None
+    commit_sha: str | None
+    held_until: datetime | None
+
+    @property
+    def status(self) -> JobStatus:
+        """The public status."""
+        return self.state.status
+
+
 class JobRepo(Protocol):
     """Stored jobs. What a method has stored survives the death of the process and of the machine."""
 
@@ -75,6 +106,10 @@ class JobRepo(Protocol):
 
     async def in_states(self, states: Collection[JobState]) -> Sequence[Job]:
         """Return all jobs in these states, oldest first."""
+        ...
+
+    async def listed(self, states: Collection[JobState]) -> Sequence[ListedJob]:
+        """Return what a list shows of all jobs in these states, oldest first, without reading their long texts."""
         ...
 
     async def queue(self) -> QueueSnapshot:
@@ -135,9 +170,10 @@ class ClientRepo(Protocol):
         ...
 
     async def delete(self, client_id: str) -> None:
-        """Delete the client with its jobs, their messages and callbacks.
+        """Delete the client with its jobs, their messages and callbacks, and give it no more jobs from now on.
 
         Raises UnknownClient, and ClientBusy when it has jobs that are not in a final state; nothing is deleted then.
+        When it is cut short, the client is left with some of its jobs: a second call deletes the rest.
         """
         ...
 

@@ -1,11 +1,12 @@
 """The agent's part of a run: it works in the worktree, and what it says and uses is noted."""
 
+import asyncio
 import logging
 from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from attrs import frozen
+from attrs import field, frozen
 
 from agent_core.domain.chain import told_of
 from agent_core.domain.delivery import iso_seconds
@@ -40,6 +41,7 @@ class AgentWork:
     """Runs the agent to its end."""
 
     ports: RunPorts
+    _turn: asyncio.Lock = field(factory=asyncio.Lock, init=False)
 
     async def do(self, record: RunRecord, log: RunLog, open_job: OpenJob) -> Interrupted | None:
         """Let the agent work; its end is recorded. What it returns ends the run: the agent could not go on for now."""
@@ -66,7 +68,8 @@ class AgentWork:
                         )
                         self.ports.reached("agent started")
                     case AgentSaid():
-                        await log.write(event.type, event.content, event.raw)
+                        await log.write(event.messages)
+                        await self._give_way()
                     case AgentLimits():
                         await self._note(event)
                     case AgentUsed():
@@ -74,6 +77,11 @@ class AgentWork:
                     case AgentEnded():
                         return event
         raise RuntimeError("the agent's events ended without AgentEnded")
+
+    async def _give_way(self) -> None:
+        """Let everybody else have a turn: agents that flood have their next words ready, and go on one at a time."""
+        async with self._turn:
+            await asyncio.sleep(0)
 
     async def _task(self, job: Job, open_job: OpenJob) -> AgentTask:
         """Say what the agent shall do: go on in its own session or in that of the job before, or begin a new one."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from attrs import evolve, field, frozen
 
@@ -46,8 +46,16 @@ class Clients:
     """Makes, changes, shows and deletes clients, and fetches their repositories."""
 
     def __init__(
-        self, clients: ClientRepo, jobs: JobRepo, repos: RepoStore, secrets: Secrets, clock: Clock, new_id: NewId
+        self,
+        clients: ClientRepo,
+        jobs: JobRepo,
+        repos: RepoStore,
+        secrets: Secrets,
+        clock: Clock,
+        new_id: NewId,
+        settings_changed: Callable[[], None],
     ) -> None:
+        self._settings_changed = settings_changed
         self._secrets = secrets
         self._clients = clients
         self._jobs = jobs
@@ -123,7 +131,10 @@ class Clients:
             check_settings(client.settings)
             self._secrets.learn(client.id, client.settings.secrets)
         client = evolve(client, updated_at=self._clock())
-        await self._clients.save(client)
+        try:
+            await self._clients.save(client)
+        finally:  # what failed may have been stored
+            self._settings_changed()
         return await self._details(client)
 
     async def learn_default_branch(self, client_id: str, default_branch: str) -> Client:

@@ -15,6 +15,8 @@ from agent_core.use_cases.run_record import RunLog
 MOST_LINES = 2000
 """So many lines of one command become messages."""
 LAST_LINES = 200
+TURN = 50
+"""So many lines are taken at one go."""
 LONGEST_TAIL = 8000
 
 
@@ -73,6 +75,8 @@ async def _run(workspace: Workspace, task: CommandTask, log: RunLog) -> FailedCo
             tail.append(event.line)
             if said <= MOST_LINES:
                 await log.say(event.line)
+            if said % TURN == 0:  # one that floods has its next lines ready: others take turns with it
+                await asyncio.sleep(0)
     raise RuntimeError("a command's events ended without CommandEnded")
 
 

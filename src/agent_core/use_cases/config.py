@@ -30,5 +30,7 @@ class CoreConfig:
     """How long the messages of a job are kept after its end; None: for ever."""
     answer_age: timedelta = timedelta(hours=24)
     """How long a request may be sent again under its key and gets the same answer."""
+    accounts_pause: timedelta = timedelta(seconds=1)
+    """How long to wait at least between two times of storing what the clients have had."""
     store_pause: timedelta = timedelta(seconds=1)
     """How long to wait between two tries to store the end of a run."""

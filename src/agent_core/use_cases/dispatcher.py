@@ -1,10 +1,10 @@
-"""The dispatcher: starts runs when the policy says so, and stops them. The database is the queue; memory holds only
-the live runs. Claims and cancels take turns under one lock."""
+"""The dispatcher: starts runs when the policy says so, and stops them. The database is the queue; memory holds
+the live runs, and what the database was last known to hold. Claims and cancels take turns under one lock."""
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from agent_core.domain.delivery import callback_for
@@ -19,10 +19,11 @@ from agent_core.domain.events import (
 from agent_core.domain.holds import STAGGER, Hold, starts_allowed
 from agent_core.domain.job import RUNNING_STATES, Job, JobState
 from agent_core.domain.lifecycle import advance, recovered
-from agent_core.domain.queue_policy import QueueEntry
-from agent_core.ports import Clock, JobRepo, NewId
+from agent_core.domain.waiting import QueueEntry
+from agent_core.ports import Clock, NewId
 from agent_core.use_cases.held_jobs import HeldJobs
 from agent_core.use_cases.holds import Holds
+from agent_core.use_cases.known_queue import KnownQueue
 from agent_core.use_cases.run_job import Run
 from agent_core.use_cases.shares import Shares
 
@@ -39,7 +40,7 @@ class Dispatcher:
 
     def __init__(
         self,
-        jobs: JobRepo,
+        jobs: KnownQueue,
         shares: Shares,
         holds: Holds,
         clock: Clock,
@@ -47,6 +48,7 @@ class Dispatcher:
         start_run: StartRun,
         new_delivery_id: NewId,
         ended: Callable[[], None],
+        run_over: Callable[[Job], None],
     ) -> None:
         self._jobs = jobs
         self._shares = shares
@@ -57,6 +59,7 @@ class Dispatcher:
         self._start_run = start_run
         self._new_delivery_id = new_delivery_id
         self._job_ended = ended
+        self._run_over = run_over
         self._lock = asyncio.Lock()
         self._wake = asyncio.Event()
         self._runs: dict[str, Run] = {}
@@ -115,6 +118,10 @@ class Dispatcher:
         except IllegalEvent:
             return None
 
+    async def place(self, entry: QueueEntry, others: Sequence[QueueEntry]) -> int:
+        """Tell the place in the queue that a job will have, beside `others` that are being added too."""
+        return await self._shares.place(await self._jobs.active(), entry, others)
+
     async def order(self, queued: Sequence[QueueEntry], running: Sequence[QueueEntry]) -> Sequence[QueueEntry]:
         """Put the whole queue in the order in which its jobs start."""
         return await self._shares.order(queued, running)
@@ -134,7 +141,7 @@ class Dispatcher:
         if self._runs and grace:
             await asyncio.wait({run.over for run in self._runs.values()}, timeout=grace.total_seconds())
         await self.interrupt_all()
-        await self._shares.keep()
+        await self._shares.stop()
 
     async def interrupt_all(self) -> None:
         """Interrupt all runs now; they are queued again."""
@@ -178,18 +185,21 @@ class Dispatcher:
                 self._unsure = False
             hold = await self._holds.review()
             now = self._clock()
-            snapshot = await self._jobs.queue()
+            active = await self._jobs.active()
             at_most = 0 if self.draining else self._starts_allowed(hold, now)
-            if await self._held_jobs.tell(hold, snapshot.queued):
+            if await self._held_jobs.tell(hold, active.waiting):
                 self._job_ended()
-            chosen = await self._shares.choose(snapshot, hold, now, at_most)
+            chosen = await self._shares.choose(active, hold, now, at_most)
             self._started_since += len(chosen)
-            for entry in chosen:
-                job = await self._jobs.get(entry.id)
-                job = await self._jobs.save(advance(job, Claimed(at=self._clock())))
-                self._begin(job, None)
-        nap = _nap(now, hold.until if hold else None, snapshot.queued)
+            claims = await asyncio.gather(*map(self._claim, chosen), return_exceptions=True)
+            for failure in filter(None, claims):
+                raise failure
+        nap = _nap(now, (hold.until if hold else None, active.waiting.next_time(now)))
         return nap if self._free_since is None else min(nap, STAGGER)
+
+    async def _claim(self, entry: QueueEntry) -> None:
+        job = await self._jobs.get(entry.id)
+        self._begin(await self._jobs.save(advance(job, Claimed(at=self._clock()))), None)
 
     def _starts_allowed(self, hold: Hold | None, now: datetime) -> int | None:
         """After a hold let jobs start one by one, until as many have started as may run at once."""
@@ -212,12 +222,9 @@ class Dispatcher:
     def _over(self, job: Job, agent_ms: int | None) -> None:
         if agent_ms is not None:
             self._shares.charge(job.client_id, agent_ms)
-        self._job_ended()
+        self._run_over(job)
         self._wake.set()
 
 
-def _nap(now: datetime, hold_until: datetime | None, queued: Sequence[QueueEntry]) -> timedelta:
-    times = [entry.not_before for entry in queued if entry.not_before is not None and entry.not_before > now]
-    if hold_until is not None:
-        times.append(hold_until)
-    return min([LONGEST_NAP, *(max(time - now, timedelta()) for time in times)])
+def _nap(now: datetime, times: Iterable[datetime | None]) -> timedelta:
+    return min([LONGEST_NAP, *(max(time - now, timedelta()) for time in times if time is not None)])

@@ -32,6 +32,9 @@ class Holds:
         limit_reserve: float | None = None,
     ) -> None:
         self._holds = holds
+        self._stored: Sequence[Hold] | None = None
+        """All that are stored, if they were read since the last change."""
+        self._changes = 0
         self._ledger = ledger
         self._feed = feed
         self._noted: object = self
@@ -46,7 +49,7 @@ class Holds:
 
     async def standing(self) -> Hold | None:
         """Return the hold that stands longest now, or None when jobs may start."""
-        return await self._longest(await self._holds.all())
+        return await self._longest(await self._all())
 
     async def place(self, kind: HoldKind, reason: str, until: datetime | None = None) -> Hold:
         """Hold the queue, across restarts too, until the time comes or somebody lifts it."""
@@ -54,7 +57,10 @@ class Holds:
         if kind is HoldKind.LOGIN_LOST:
             health = await self._agent.probe()
             self._login_seen_lost = health.version is not None and not health.authenticated
-        await self._holds.put(hold)
+        try:
+            await self._holds.put(hold)
+        finally:
+            self._changed()
         try:
             async with self._noting:
                 await self._note(await self.standing())
@@ -65,8 +71,8 @@ class Holds:
 
     async def lift_all(self) -> None:
         """Lift every hold that can be lifted; low disk ends when there is space again."""
-        for hold in await self._holds.all():
-            await self._holds.lift(hold.kind)
+        for hold in await self._all():
+            await self._lift(hold)
 
     async def review(self) -> Hold | None:
         """Lift what is over, and a lost login that is seen to have come back; return what still stands.
@@ -79,15 +85,34 @@ class Holds:
         return stands
 
     async def _review(self) -> Hold | None:
-        stored = await self._holds.all()
+        stored = await self._all()
         if not stored:  # as nearly always: nothing to lift, and nothing to read again
             return await self._longest(stored)
         now = self._clock()
         for hold in stored:
             if hold.is_over(now) or (hold.kind is HoldKind.LOGIN_LOST and await self._login_came_back()):
-                await self._holds.lift(hold.kind)
+                await self._lift(hold)
                 log.info("the hold is over: %s", hold.reason, extra={"hold": hold.kind.value})
         return await self.standing()
+
+    async def _all(self) -> Sequence[Hold]:
+        if self._stored is not None:
+            return self._stored
+        changes = self._changes
+        found = await self._holds.all()
+        if changes == self._changes:
+            self._stored = found
+        return found
+
+    async def _lift(self, hold: Hold) -> None:
+        try:
+            await self._holds.lift(hold.kind)
+        finally:
+            self._changed()
+
+    def _changed(self) -> None:
+        self._stored = None
+        self._changes += 1
 
     async def _note(self, hold: Hold | None) -> None:
         what = None if hold is None else (hold.kind, hold.until)

@@ -6,11 +6,11 @@ from attrs import evolve
 
 from agent_core.domain.answer import Remember
 from agent_core.domain.errors import InvalidValue, QueueFull
-from agent_core.domain.job import Job, JobState
-from agent_core.domain.queue_policy import QueueEntry
-from agent_core.ports import JobRepo
+from agent_core.domain.job import Job
+from agent_core.domain.waiting import QueueEntry, entry_of
 from agent_core.use_cases.dispatcher import Dispatcher
 from agent_core.use_cases.holds import Holds
+from agent_core.use_cases.known_queue import KnownQueue
 from agent_core.use_cases.views import PlacedJob
 
 YOUNGER_THAN_ALL = 2**62
@@ -20,7 +20,7 @@ YOUNGER_THAN_ALL = 2**62
 class Intake:
     """Takes new jobs, whatever they are made of."""
 
-    def __init__(self, jobs: JobRepo, dispatcher: Dispatcher, holds: Holds, max_queued: int) -> None:
+    def __init__(self, jobs: KnownQueue, dispatcher: Dispatcher, holds: Holds, max_queued: int) -> None:
         self._jobs = jobs
         self._dispatcher = dispatcher
         self._holds = holds
@@ -35,7 +35,7 @@ class Intake:
 
     async def refuse_when_full(self) -> None:
         """Raise QueueFull when as many jobs wait as are accepted."""
-        if (await self._jobs.counts()).get(JobState.QUEUED, 0) >= self._max_queued:
+        if len((await self._jobs.active()).waiting) >= self._max_queued:
             raise QueueFull(self._max_queued)
 
     async def take(
@@ -64,21 +64,8 @@ class Intake:
 
         It is found before the job is stored because the answer, which tells it, is stored with the job.
         """
-        self._being_added[job.id] = QueueEntry(
-            id=job.id,
-            client_id=job.client_id,
-            branch_name=job.branch_name,
-            seq=next(self._ages),
-            priority=job.priority,
-            not_before=job.not_before,
-            follow_up_of=job.follow_up_of,
-            kind=job.kind,
-        )
-        snapshot = await self._jobs.queue()
-        stored = {entry.id for entry in (*snapshot.queued, *snapshot.running)}
-        added = [entry for entry in self._being_added.values() if entry.id not in stored]
-        order = await self._dispatcher.order([*snapshot.queued, *added], snapshot.running)
-        return [entry.id for entry in order].index(job.id) + 1
+        entry = self._being_added[job.id] = evolve(entry_of(job), seq=next(self._ages))
+        return await self._dispatcher.place(entry, list(self._being_added.values()))
 
 
 def refuse_default_branch(branch_name: str, default_branch: str) -> None:

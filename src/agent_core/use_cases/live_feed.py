@@ -166,8 +166,12 @@ class LiveFeed:
             group = await self._feed.read(FeedFilter(messages=messages), self._position, BATCH)
             if not group:
                 return 0
+            of_filter: dict[FeedFilter, Sequence[FeedEntry]] = {}  # many readers want the same
             for reader in self._readers:
-                reader.offer(group)
+                which = reader.which
+                if which not in of_filter:
+                    of_filter[which] = [entry for entry in group if which.matches(entry)]
+                reader.offer(of_filter[which])
             self._position = group[-1].seq
             return len(group)
 
@@ -184,10 +188,10 @@ class _Reader:
         self._ended = False
 
     def offer(self, group: Sequence[FeedEntry]) -> None:
-        """Have the entries that match wait."""
+        """Have the entries wait, all of which match."""
         if self._fell_behind:
             return
-        self._waiting.extend(entry for entry in group if self.which.matches(entry))
+        self._waiting.extend(group)
         if len(self._waiting) > LIMIT:
             self._fell_behind = True
             self._waiting.clear()

@@ -29,7 +29,8 @@ class Preparation:
         job = record.job
         client = await ports.clients.get(job.client_id)
         await log.say(f"Fetching {client.github_org}/{client.github_repo}")
-        bare = await ports.repos.refresh(client.repository)
+        age = (ports.clock() - job.created_at).total_seconds()
+        bare = await ports.repos.refresh(client.repository, max_age=ports.pushes.oldest_look(job, age))
         ports.reached("fetched")
         if not client.default_branch_known and bare.default_branch is not None:
             client = await ports.learn_default_branch(client.id, bare.default_branch)

@@ -68,7 +68,10 @@ class Publishing:
         protected = open_job.settings.delivery.protected_paths
         policy = evolve(self.ports.policy, protected_paths=protected, secrets=self._secrets(job))
         message = self._message(job, open_job)
-        done = await self.ports.repos.publish(open_job.worktree, message, job.agent_finished_at, policy.check)
+        try:
+            done = await self.ports.repos.publish(open_job.worktree, message, job.agent_finished_at, policy.check)
+        finally:
+            self.ports.pushes.note(job)
         self.ports.reached("pushed, not recorded")
         if not done.changed and not _is_there_already(job, done, open_job):
             return self._unchanged(job)

@@ -41,6 +41,7 @@ class Run:
         clock: Clock,
         new_delivery_id: NewId,
         ended: Callable[[Job], None],
+        send: Callable[[Delivery], None],
         end: Event | None = None,
         store_pause: timedelta = timedelta(seconds=1),
     ) -> None:
@@ -50,9 +51,11 @@ class Run:
         self._clock = clock
         self._new_delivery_id = new_delivery_id
         self._ended = ended
+        self._send = send
         self._store_pause = store_pause.total_seconds()
         self._server_stops = asyncio.Event()
         self._worktree: Worktree | None = None
+        self._made: Delivery | None = None
         self._stopped_by: Callable[[], Event] | None = None
         with concerning(job_id=record.job.id, client_id=record.job.client_id):
             self._work = None if end is not None else asyncio.create_task(self._do_work())
@@ -141,7 +144,8 @@ class Run:
         try:
             if not isinstance(end, Completed) and not self._is_before_any_work(end):
                 await self._steps.keep(self._record, self._log, self._worktree)
-            await self._steps.close_worktree(self._record.job)
+            is_well = isinstance(end, Completed)
+            await self._steps.close_worktree(self._record.job, self._worktree, reusable=is_well)
         except RepoStoreError as error:
             await self._log.say(f"Clean-up failed: {error}")
             log.warning("clean-up failed: %s", error, extra={"job_id": self._record.job.id})
@@ -168,9 +172,12 @@ class Run:
     async def _store(self, end: Event) -> None:
         await self._record.record(end, self._callback)
         self._steps.reached("end stored")
+        if self._made is not None:
+            self._send(self._made)
 
     def _callback(self, job: Job) -> Delivery | None:
-        return callback_for(job, self._new_delivery_id(), self._clock()) if job.state.is_final else None
+        self._made = callback_for(job, self._new_delivery_id(), self._clock()) if job.state.is_final else None
+        return self._made
 
 
 def _farewell(end: Event) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from attrs import frozen
+from attrs import field, frozen
 
 from agent_core.domain.chain import session_of
 from agent_core.domain.client import Client
@@ -22,6 +22,7 @@ from agent_core.ports import (
     Worktree,
 )
 from agent_core.use_cases.holds import Holds
+from agent_core.use_cases.own_pushes import OwnPushes
 
 Reached = Callable[[str], None]
 """Told the name of every step that was taken, before the next one begins."""
@@ -45,6 +46,7 @@ class RunPorts:
     policy: PublishPolicy
     clock: Clock
     reached: Reached
+    pushes: OwnPushes = field(factory=OwnPushes)
 
 
 @frozen(kw_only=True)

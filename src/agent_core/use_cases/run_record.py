@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from attrs import evolve
@@ -12,7 +12,7 @@ from agent_core.domain.errors import IllegalEvent
 from agent_core.domain.events import Event
 from agent_core.domain.job import Job, JobMessage, MessageType
 from agent_core.domain.lifecycle import advance
-from agent_core.ports import JobRepo, MessageLog
+from agent_core.ports import AgentMessage, JobRepo, MessageLog
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,8 @@ class RunRecord:
 
     def _without_secrets(self, job: Job) -> Job:
         redact = self._redact
+        if job.error is None and job.result_text is None and job.check_output is None:
+            return job
         return evolve(
             job,
             error=job.error and redact(job.error),
@@ -104,26 +106,36 @@ class RunLog:
         if self._writer is not None:
             await asyncio.shield(self._writer)
 
-    async def write(self, type_: MessageType, content: str, raw: str | None = None) -> None:
-        """Add a message. It is stored soon, and at the latest when the log is closed."""
+    async def write(self, messages: Sequence[AgentMessage]) -> None:
+        """Add the messages. They are stored soon, and at the latest when the log is closed."""
         while len(self._waiting) >= self.LIMIT and not self._closing.is_set():
             self._room.clear()
             await self._room.wait()
-        self._waiting.append(self._message(type_, content, raw))
+        self._waiting += self._stamped(messages)
         self._filled.set()
 
     async def say(self, sentence: str) -> None:
         """Add a message of the server's own."""
-        await self.write(MessageType.SYSTEM, sentence)
+        await self.write([AgentMessage(MessageType.SYSTEM, sentence)])
 
     async def own_up(self) -> None:
         """Say how many messages were lost, where no later message has told it; for when the log is closed."""
         if self._lost:
             await self._append([])
 
-    def _message(self, type_: MessageType, content: str, raw: str | None = None) -> JobMessage:
-        raw = raw and self.redact(raw)
-        return JobMessage(type=type_, content=self.redact(content), raw=raw, created_at=self._clock())
+    def _stamped(self, messages: Sequence[AgentMessage]) -> list[JobMessage]:
+        now = self._clock()
+        return [
+            JobMessage(type=type_, content=content, raw=raw, created_at=now)
+            for type_, content, raw in self._without_secrets(messages)
+        ]
+
+    def _without_secrets(self, messages: Sequence[AgentMessage]) -> Sequence[AgentMessage]:
+        redact = self.redact
+        together = "\n".join([text for _, content, raw in messages for text in (content, raw) if text])
+        if redact(together) == together:  # the rule: to look through all of them at once is much quicker
+            return messages
+        return [AgentMessage(type_, redact(content), raw and redact(raw)) for type_, content, raw in messages]
 
     async def _store(self) -> None:
         while True:
@@ -142,7 +154,7 @@ class RunLog:
 
     async def _append(self, group: list[JobMessage]) -> None:
         gap = f"{self._lost} message(s) could not be stored here"
-        notice = [self._message(MessageType.SYSTEM, gap)] if self._lost else []
+        notice = self._stamped([AgentMessage(MessageType.SYSTEM, gap)]) if self._lost else []
         try:
             await self._messages.append(self._job_id, notice + group)
         except Exception:

@@ -60,8 +60,11 @@ class RunSteps:
             await record.record(WorkKept(at=self.ports.clock(), ref=ref))
             await log.say(f"The work is kept under {ref} in the bare repository")
 
-    async def close_worktree(self, job: Job) -> None:
+    async def close_worktree(self, job: Job, worktree: Worktree | None, *, reusable: bool) -> None:
         """Remove the job's worktree, also one that was only half made. Raises RepoStoreError."""
-        client = await self.ports.clients.get(job.client_id)
-        await self.ports.repos.close_worktree(client.repository, job.worktree_name)
+        if worktree is not None:
+            repository = worktree.repository
+        else:
+            repository = (await self.ports.clients.get(job.client_id)).repository
+        await self.ports.repos.close_worktree(repository, job.worktree_name, reusable=reusable)
         self.reached("worktree closed")

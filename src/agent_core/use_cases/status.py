@@ -4,10 +4,13 @@ from collections import Counter
 
 from agent_core.domain.job import RUNNING_STATES, JobState, JobStatus
 from agent_core.domain.limit_windows import current
-from agent_core.ports import ClientRepo, Clock, CodeAgent, JobRepo, Ledger
+from agent_core.ports import ClientRepo, Clock, CodeAgent, Ledger
 from agent_core.use_cases.dispatcher import Dispatcher
 from agent_core.use_cases.holds import Holds
+from agent_core.use_cases.known_queue import KnownQueue
 from agent_core.use_cases.views import Backlog, HealthView, LoadView, QueueView, RunningJob, WaitingJob
+
+_ACTIVE_STATES = RUNNING_STATES | {JobState.QUEUED}
 
 
 class Status:
@@ -15,7 +18,7 @@ class Status:
 
     def __init__(
         self,
-        jobs: JobRepo,
+        jobs: KnownQueue,
         clients: ClientRepo,
         holds: Holds,
         agent: CodeAgent,
@@ -40,21 +43,24 @@ class Status:
 
     async def queue(self) -> QueueView:
         """Return what runs, oldest first, and what waits, in the order of starting."""
-        now = self._clock()
-        jobs = {job.id: job for job in await self._jobs.in_states(RUNNING_STATES | {JobState.QUEUED})}
+        found = await self._jobs.listed(_ACTIVE_STATES)
+        clients = {client.id: client for client in await self._clients.all()} if found else {}
+        jobs = [job for job in found if job.client_id in clients]
         snapshot = await self._jobs.queue()
-        clients = {client.id: client for client in await self._clients.all()}
-        running = [job for job in jobs.values() if job.status is JobStatus.RUNNING and job.client_id in clients]
         order = await self._dispatcher.order(snapshot.queued, snapshot.running)
+        places = {entry.id: place for place, entry in enumerate(order)}
+        waiting = [job for job in jobs if job.state is JobState.QUEUED]
+        waiting.sort(key=lambda job: places.get(job.id, len(places)))
+        now = self._clock()
         return QueueView(
             running=[
                 RunningJob(job=job, client=clients[job.client_id], running_for=now - (job.started_at or now))
-                for job in running
+                for job in jobs
+                if job.status is JobStatus.RUNNING
             ],
             queued=[
-                WaitingJob(job=jobs[entry.id], client=clients[entry.client_id], position=place)
-                for place, entry in enumerate(order, 1)
-                if entry.id in jobs and entry.client_id in clients
+                WaitingJob(job=job, client=clients[job.client_id], position=position)
+                for position, job in enumerate(waiting, 1)
             ],
             max_concurrent=self._max_concurrent,
             hold=await self._holds.standing(),
@@ -84,10 +90,10 @@ class Status:
 
     async def health(self) -> HealthView:
         """Return how much runs and waits, and how the agent is."""
-        counts = await self._jobs.counts()
+        active = await self._jobs.active()
         return HealthView(
-            running=sum(counts.get(state, 0) for state in RUNNING_STATES),
-            queued=counts.get(JobState.QUEUED, 0),
+            running=len(active.running),
+            queued=len(active.waiting),
             max_concurrent=self._max_concurrent,
             agent=await self._agent.probe(),
             hold=await self._holds.standing(),

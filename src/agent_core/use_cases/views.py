@@ -10,7 +10,7 @@ from agent_core.domain.holds import Hold
 from agent_core.domain.job import Job
 from agent_core.domain.ledger import Usage, UsageBy, UsageLine
 from agent_core.domain.limit_windows import LimitWindow
-from agent_core.ports import AgentHealth
+from agent_core.ports import AgentHealth, ListedJob
 
 
 @frozen(kw_only=True)
@@ -97,7 +97,7 @@ class CancelledJob:
 class RunningJob:
     """A running job, its client and for how long it has been running."""
 
-    job: Job
+    job: ListedJob
     client: Client
     running_for: timedelta
 
@@ -106,7 +106,7 @@ class RunningJob:
 class WaitingJob:
     """A queued job, its client and its place."""
 
-    job: Job
+    job: ListedJob
     client: Client
     position: int
 

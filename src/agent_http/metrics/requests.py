@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -24,16 +25,20 @@ def timed(registry: CollectorRegistry) -> Middleware:
         registry=registry,
     )
 
+    @cache
+    def latency(method: str, route: str, status: int) -> Histogram:
+        return latencies.labels(method, route, status)
+
     @web.middleware
     async def time(request: web.Request, handler: Handler) -> web.StreamResponse:
         loop = asyncio.get_running_loop()
         began = loop.time()
         response = await handler(request)
-        if response.content_type != "text/event-stream":
+        if isinstance(response, web.Response) or response.content_type != "text/event-stream":
             resource = request.match_info.route.resource
             route = "none" if resource is None else resource.canonical
             method = request.method if request.method in _METHODS else "other"
-            latencies.labels(method, route, response.status).observe(loop.time() - began)
+            latency(method, route, response.status).observe(loop.time() - began)
         return response
 
     return time

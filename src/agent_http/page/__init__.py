@@ -10,7 +10,7 @@ from agent_http.authority import Authority
 from agent_http.page.assets import Assets
 from agent_http.page.client_pages import client_pages
 from agent_http.page.door import guard, let_in, tell_problems
-from agent_http.page.frame import PageRoute, put_frame
+from agent_http.page.frame import PageRoute, have_templates, put_frame
 from agent_http.page.job_pages import job_pages
 from agent_http.page.job_steps import job_steps
 from agent_http.page.jobs_pages import jobs_pages
@@ -38,7 +38,7 @@ def make_page(
     """
     sessions = Sessions(authority, secret)
     assets = Assets()
-    app = web.Application(middlewares=[tell_problems, guard(sessions)])
+    app = web.Application(middlewares=[have_templates, tell_problems, guard(sessions)])
     put_frame(app, assets, clock)
     for route in _routes(core, authority, sessions, assets, free_disk, wrong_tokens or WrongTokens()):
         for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):

@@ -6,18 +6,24 @@ answer with `render(request, "xyz.html", name=value)`. A template extends `base.
 `wording`. Everything is escaped; a name that was not given is an error.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
 from attrs import field, frozen
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from agent_core.ports import Clock
 from agent_http.access import CALLER
 from agent_http.authority import Scope
 from agent_http.page import job_words, wording
 from agent_http.page.assets import Assets
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 PREFIX = "/ui"
 """Where the page is mounted."""
@@ -54,26 +60,34 @@ class PageRoute:
 
 @frozen
 class Frame:
-    """The templates and what all of them have."""
+    """What all templates have."""
 
-    templates: Environment
+    assets: Assets
     clock: Clock
 
     def draw(self, request: web.Request, template: str, context: Mapping[str, object]) -> str:
         """Fill in a template."""
         caller = request.get(CALLER)
-        return self.templates.get_template(template).render(
-            caller=caller,
-            may_submit=caller is not None and caller.scope.allows(Scope.SUBMIT),
-            may_admin=caller is not None and caller.scope.allows(Scope.ADMIN),
-            now=self.clock(),
-            here=request.path,
-            **context,
+        return (
+            _templates()
+            .get_template(template)
+            .render(
+                asset=self.assets.url,
+                caller=caller,
+                may_submit=caller is not None and caller.scope.allows(Scope.SUBMIT),
+                may_admin=caller is not None and caller.scope.allows(Scope.ADMIN),
+                now=self.clock(),
+                here=request.path,
+                **context,
+            )
         )
 
 
-def put_frame(app: web.Application, assets: Assets, clock: Clock) -> None:
-    """Give the application its frame: templates, and the headers of every answer."""
+@cache
+def _templates() -> "Environment":
+    """Compile all templates: a quarter of a second, and more memory than a server needs whose page nobody looks at."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     templates = Environment(
         loader=PackageLoader("agent_http.page"),
         autoescape=True,
@@ -83,8 +97,22 @@ def put_frame(app: web.Application, assets: Assets, clock: Clock) -> None:
     )
     templates.filters.update({**wording.FILTERS, **job_words.FILTERS})
     templates.tests.update(job_words.TESTS)
-    templates.globals["asset"] = assets.url
-    app[_FRAME] = Frame(templates, clock)
+    for name in templates.list_templates():
+        templates.get_template(name)
+    return templates
+
+
+@web.middleware
+async def have_templates(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Compile the templates when somebody comes for the first page, where the event loop does not wait for it."""
+    if not _templates.cache_info().currsize:
+        await asyncio.to_thread(_templates)
+    return await handler(request)
+
+
+def put_frame(app: web.Application, assets: Assets, clock: Clock) -> None:
+    """Give the application its frame: what templates have, and the headers of every answer."""
+    app[_FRAME] = Frame(assets, clock)
 
     async def add_headers(_: web.Request, response: web.StreamResponse) -> None:
         for name, value in HEADERS.items():

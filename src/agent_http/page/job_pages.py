@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from aiohttp import web
 from attrs import frozen
@@ -89,7 +90,8 @@ def job_pages(core: AgentCore) -> Sequence[PageRoute]:
         except (NoWork, RepoStoreError) as error:
             problem = str(error)
         template = "diff_parts.html" if "HX-Request" in request.headers else "diff.html"
-        return render(request, template, job=details.job, diff=view, problem=problem)
+        draw = partial(render, request, template, job=details.job, diff=view, problem=problem)
+        return await asyncio.to_thread(draw)  # of two thousand rows
 
     async def patch(request: web.Request) -> web.StreamResponse:
         return _plain((await core.jobs.diff(request.match_info["job_id"])).encode("utf-8", "surrogateescape"))

@@ -8,7 +8,7 @@ from typing import Any
 from attrs import frozen
 
 from agent_core.domain.job import Job, JobKind, JobState
-from agent_core.domain.queue_policy import is_held
+from agent_core.ports import ListedJob
 from agent_core.use_cases.views import QueueView, WaitingJob
 
 LONGEST_HEADING = 120
@@ -26,7 +26,7 @@ class Phase:
     length: timedelta | None
 
 
-def heading(job: Job) -> str:
+def heading(job: Job | ListedJob) -> str:
     """Return the job's title, or the beginning of its prompt."""
     text = job.title or next((line.strip() for line in job.prompt.splitlines() if line.strip()), job.branch_name)
     return text if len(text) <= LONGEST_HEADING else f"{text[:LONGEST_HEADING]}…"
@@ -59,7 +59,7 @@ def phases(job: Job, now: datetime) -> Sequence[Phase]:
     ]
 
 
-def doing(job: Job) -> str:
+def doing(job: Job | ListedJob) -> str:
     """Say what a running job is at, in two words."""
     match job.state:
         case JobState.PREPARING:
@@ -76,32 +76,32 @@ def doing(job: Job) -> str:
             return job.state.value.capitalize()
 
 
-def reasons_to_wait(queue: QueueView, now: datetime) -> Mapping[str, str]:
-    """Say of every waiting job, by id, what it waits for."""
+def reasons_to_wait(queue: QueueView, now: datetime, most: int | None = None) -> Mapping[str, str]:
+    """Say of the first waiting jobs, `most` or all, by id, what each waits for."""
     runs = Counter(run.job.client_id for run in queue.running)
     branches = {_branch(run.job) for run in queue.running}
     unfinished = {run.job.id for run in queue.running} | {wait.job.id for wait in queue.queued}
 
     def reason(wait: WaitingJob) -> str:
-        job, most = wait.job, wait.client.settings.queue.max_concurrent
+        job, limit = wait.job, wait.client.settings.queue.max_concurrent
         if job.not_before is not None and job.not_before > now:
             return f"Not before {job.not_before:%Y-%m-%d %H:%M} UTC"
         if job.follow_up_of in unfinished:
             return "Waits for the job before it"
-        if queue.hold is not None and is_held(job, queue.hold):
+        if queue.hold is not None and queue.hold.blocks(job.priority, needs_agent=job.kind.needs_agent):
             return "Waits for the end of the hold"
         if _branch(job) in branches:
             return "Waits for its branch"
-        if most is not None and runs[job.client_id] >= most:
-            return f"Its client may run {most} at once"
+        if limit is not None and runs[job.client_id] >= limit:
+            return f"Its client may run {limit} at once"
         if len(queue.running) >= queue.max_concurrent:
             return "Waits for a free slot"
         return "Starts next" if wait.position == 1 else "Waits for its turn"
 
-    return {wait.job.id: reason(wait) for wait in queue.queued}
+    return {wait.job.id: reason(wait) for wait in queue.queued[:most]}
 
 
-def kind_of(job: Job) -> str | None:
+def kind_of(job: Job | ListedJob) -> str | None:
     """Say what the job is beside an ordinary one: a publication, a follow-up, a retry; else None."""
     if job.kind is JobKind.PUBLISH:
         return "Publication"
@@ -119,7 +119,7 @@ def _since(began: datetime | None, now: datetime) -> timedelta:
     return _NOTHING if began is None else max(_NOTHING, now - began)
 
 
-def _branch(job: Job) -> tuple[str, str]:
+def _branch(job: ListedJob) -> tuple[str, str]:
     return job.client_id, job.branch_name.lower()
 
 

@@ -51,7 +51,7 @@ async def look_over(core: AgentCore, free_disk: FreeDisk | None, now: datetime) 
         running=queue.running,
         said=dict(zip(ids, said, strict=True)),
         waiting=queue.queued[:MOST_WAITING],
-        reasons=reasons_to_wait(queue, now),
+        reasons=reasons_to_wait(queue, now, MOST_WAITING),
         failed=failed.jobs,
         free_disk=None if free_disk is None else free_disk(),
     )

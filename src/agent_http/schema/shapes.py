@@ -1,5 +1,7 @@
 """What all shapes have in common."""
 
+from collections.abc import Sequence
+from functools import cache
 from typing import TypeVar
 
 import attrs
@@ -11,13 +13,17 @@ MAX_PAGE = 200
 
 
 def fill(shape: type[T], *records: object, **extra: object) -> T:
-    """Make the shape of `extra` and, for the other fields, of the first record that has one of that name."""
-    values = dict(extra)
-    for name in (f.name for f in attrs.fields(shape) if f.name not in extra):  # type: ignore[arg-type]
-        source = next((record for record in records if hasattr(record, name)), None)
-        if source is not None:
-            values[name] = getattr(source, name)
-    return shape(**values)
+    """Make the shape of `extra` and, for the other fields, of the first record whose class has one of that name."""
+    for name, n in _sources(shape, tuple(extra), tuple(map(type, records))):  # type: ignore[arg-type]
+        extra[name] = getattr(records[n], name)
+    return shape(**extra)
+
+
+@cache
+def _sources(shape: type, given: Sequence[str], kinds: Sequence[type]) -> Sequence[tuple[str, int]]:
+    """Find the fields that are not given, each with the number of the record to take it from."""
+    names = [field.name for field in attrs.fields(shape) if field.name not in given]
+    return [(name, n) for name in names for n in [k for k, kind in enumerate(kinds) if hasattr(kind, name)][:1]]
 
 
 @frozen(kw_only=True)
