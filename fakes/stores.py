@@ -70,7 +70,7 @@ class FakeJobRepo(JobRepo):
     async def page(self, which: JobFilter, limit: int, offset: int) -> JobPage:
         await self.db.turn()
         found = [job for job in reversed(self.db.jobs.values()) if matches(which, job)]
-        return JobPage(jobs=tuple(found[offset : offset + limit]), total=len(found))
+        return JobPage(jobs=tuple(map(_listed, found[offset : offset + limit])), total=len(found))
 
     async def in_states(self, states: Collection[JobState]) -> Sequence[Job]:
         await self.db.turn()
@@ -95,6 +95,9 @@ class FakeJobRepo(JobRepo):
         await self.db.turn()
         return tuple(job for job in self.db.jobs.values() if chain_id in (job.id, job.first_job_id))
 
+    async def chain_ids(self, chain_id: str) -> Sequence[str]:
+        return [job.id for job in await self.chain(chain_id)]
+
     def _in_states(self, states: Collection[JobState]) -> Sequence[Job]:
         return tuple(job for job in self.db.jobs.values() if job.state in states)
 
@@ -105,7 +108,9 @@ def _entry(job: Job) -> QueueEntry:
 
 def _listed(job: Job) -> ListedJob:
     facts = {f.name: getattr(job, f.name) for f in fields(ListedJob)}
-    return ListedJob(**facts | {"prompt": "" if job.title else job.prompt[:500]})
+    return ListedJob(
+        **facts | {"prompt": "" if job.title else job.prompt[:500], "error": job.error and job.error[:500]}
+    )
 
 
 @define

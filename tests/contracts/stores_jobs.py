@@ -1,6 +1,7 @@
 """What every `JobRepo` promises."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from agent_core.domain.errors import StaleJob, UnknownClient, UnknownJob
 from agent_core.domain.job import FINAL_STATES, RUNNING_STATES, Job, JobKind, JobState, JobStatus
 from agent_core.domain.job_options import DeliveryMode, JobOptions
 from agent_core.domain.queue_policy import QueueEntry
-from agent_core.ports import JobFilter
+from agent_core.ports import JobFilter, ListedJob
 from tests.contracts.stores_samples import NOON, TEXTS, Stores, a_callback, a_client, a_job, after, drop_client, ended
 
 FULL = a_job(
@@ -77,6 +78,10 @@ async def added(stores: Stores, *jobs: Job) -> list[Job]:
     for client_id in sorted({job.client_id for job in jobs}):
         await stores.clients.add(a_client(client_id))
     return [await stores.jobs.add(job) for job in jobs]
+
+
+def ids(jobs: Sequence[Job] | Sequence[ListedJob]) -> list[str]:
+    return [job.id for job in jobs]
 
 
 class JobRepoContract:
@@ -185,13 +190,12 @@ class JobRepoContract:
         newest_first = jobs[::-1]
         for limit, offset in [(2, 0), (2, 2), (2, 4), (9, 0), (1, 5), (9, 99), (200, 10**9)]:
             page = await stores.jobs.page(JobFilter(), limit, offset)
-            assert list(page.jobs) == newest_first[offset : offset + limit]
+            assert ids(page.jobs) == ids(newest_first[offset : offset + limit])
             assert page.total == 5
 
     async def test_a_page_of_nothing_is_empty(self, stores: Stores) -> None:
         for which in (JobFilter(), JobFilter(client_id="nobody"), JobFilter(statuses=frozenset(JobStatus))):
-            page = await stores.jobs.page(which, 9, 0)
-            assert (list(page.jobs), page.total) == ([], 0)
+            assert (await stores.jobs.page(which, 9, 0)).total == 0
 
     async def test_a_page_has_only_jobs_that_match_every_criterion(self, stores: Stores) -> None:
         states = [*JobState, *JobState, *JobState]
@@ -207,16 +211,16 @@ class JobRepoContract:
                     for job in reversed(jobs)
                     if (not wanted or job.status in wanted) and client_id in {None, job.client_id}
                 ]
-                assert list(page.jobs) == matching[1:5]
+                assert ids(page.jobs) == ids(matching[1:5])
                 assert page.total == len(matching)
 
     async def test_a_page_follows_a_change_of_state(self, stores: Stores) -> None:
         [job] = await added(stores, a_job())
-        saved = await stores.jobs.save(evolve(job, state=JobState.CANCELLING))
+        await stores.jobs.save(evolve(job, state=JobState.CANCELLING))
         queued, cancelled = (JobFilter(statuses=frozenset({s})) for s in (JobStatus.QUEUED, JobStatus.CANCELLED))
         assert (await stores.jobs.page(queued, 9, 0)).total == 0
         page = await stores.jobs.page(cancelled, 9, 0)
-        assert (list(page.jobs), page.total) == ([saved], 1)
+        assert (page.jobs[0].id, page.jobs[0].state, page.total) == (job.id, JobState.CANCELLING, 1)
 
     async def test_jobs_in_states_come_oldest_first(self, stores: Stores) -> None:
         states = [*JobState, *reversed(JobState)]
@@ -259,6 +263,7 @@ class JobRepoContract:
         await stores.jobs.save(ended(jobs[2]))
         for chain_id, ids in [("root", ["root", "second", "third"]), ("second", ["second"]), ("gone", ["lone"])]:
             found = await stores.jobs.chain(chain_id)
+            assert list(await stores.jobs.chain_ids(chain_id)) == [job.id for job in found]
             assert list(found) == [await stores.jobs.get(job_id) for job_id in ids]
         assert not await stores.jobs.chain("nothing")
 

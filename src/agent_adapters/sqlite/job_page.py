@@ -9,11 +9,10 @@ from typing import Any
 from agent_adapters.sqlite.connection import fetch
 from agent_adapters.sqlite.documents import iso, storable
 from agent_adapters.sqlite.job_texts import query_for
-from agent_adapters.sqlite.records import Record
-from agent_core.domain.job import Job, JobState
+from agent_adapters.sqlite.listed_jobs import listed_job, select
+from agent_core.domain.job import JobState
 from agent_core.ports import JobFilter, JobPage
 
-_JOBS = Record(Job)
 _BLOCK = 4096
 _NEAR = _BLOCK
 """Up to this offset the jobs themselves are counted off."""
@@ -53,7 +52,7 @@ def counted_page(statuses: int, by_client: bool) -> str:
     if others:
         limited = (f"SELECT * FROM ({arm} LIMIT :offset + :limit)" for arm in (found, *others))  # noqa: S608  no input
         found = f"{' UNION ALL '.join(limited)} ORDER BY seq DESC"
-    return _JOBS.select(f"FROM jobs WHERE seq IN ({found} LIMIT :limit OFFSET :offset) ORDER BY seq DESC")
+    return select(f"FROM jobs WHERE seq IN ({found} LIMIT :limit OFFSET :offset) ORDER BY seq DESC")
 
 
 def _place(connection: sqlite3.Connection, which: JobFilter, offset: int) -> dict[str, int]:
@@ -76,7 +75,7 @@ def find_page(connection: sqlite3.Connection, which: JobFilter, limit: int, offs
         rows = fetch(connection, counted_page(len(which.statuses), which.client_id is not None), given)
         counts = count_states(connection, which.client_id)
         total = sum(n for state, n in counts.items() if not which.statuses or state.status in which.statuses)
-        return JobPage(jobs=[*map(_JOBS.value, rows)], total=total)
+        return JobPage(jobs=[*map(listed_job, rows)], total=total)
     if which.text is not None:
         given["text"] = query_for(which.text)
         if given["text"] is None:
@@ -90,7 +89,7 @@ def find_page(connection: sqlite3.Connection, which: JobFilter, limit: int, offs
         words=min(2, given.get("text", "").count('"*')),
     )
     rows = fetch(connection, query, given)
-    return JobPage(jobs=[_JOBS.value(row) for row in rows if row[0] is not None], total=rows[0][-1])
+    return JobPage(jobs=[listed_job(row) for row in rows if row[0] is not None], total=rows[0][-1])
 
 
 def count_states(connection: sqlite3.Connection, client_id: str | None) -> Mapping[JobState, int]:
@@ -124,6 +123,6 @@ def _found_page(*, statuses: int, by_client: bool, by_feature: bool, by_time: bo
     hint = "MATERIALIZED" if len(arms) > 1 or words > 1 else "NOT MATERIALIZED"
     return f"""
     WITH found (seq) AS {hint} ({common})
-    {_JOBS.select(", n FROM (SELECT count(*) AS n FROM found) LEFT JOIN jobs")}
+    {select(", n FROM (SELECT count(*) AS n FROM found) LEFT JOIN jobs")}
     ON seq IN (SELECT seq FROM found ORDER BY seq DESC LIMIT :limit OFFSET :offset) ORDER BY seq DESC
     """  # noqa: S608  no input

@@ -7,24 +7,23 @@ from functools import lru_cache
 from typing import Any
 
 from agent_adapters.sqlite.answers import put_answer
-from agent_adapters.sqlite.connection import Row, fetch
+from agent_adapters.sqlite.connection import fetch
 from agent_adapters.sqlite.database import Database
 from agent_adapters.sqlite.job_page import count_states, find_page
 from agent_adapters.sqlite.job_texts import TEXTS, put_texts, take_texts
 from agent_adapters.sqlite.ledger import enter
+from agent_adapters.sqlite.listed_jobs import listed_job, select
 from agent_adapters.sqlite.outbox import put
 from agent_adapters.sqlite.records import Record
 from agent_core.domain.answer import Answer
 from agent_core.domain.delivery import Delivery
 from agent_core.domain.errors import StaleJob, UnknownClient, UnknownJob
-from agent_core.domain.job import RUNNING_STATES, Job, JobState, Used
+from agent_core.domain.job import RUNNING_STATES, Job, JobState
 from agent_core.domain.queue_policy import QueueEntry
 from agent_core.ports import JobFilter, JobPage, JobRepo, ListedJob, QueueSnapshot
 
 _JOBS = Record(Job)
 _ENTRIES = Record(QueueEntry)
-_LISTED = Record(ListedJob, beside=("used",))
-_USED = Record(Used)
 _ADDED = (*(name for name in _JOBS.columns if name != "seq"), "status")
 _SAVED = [name for name in _JOBS.columns if name not in ("seq", "id", "revision")]
 _ACTIVE_STATES = RUNNING_STATES | {JobState.QUEUED}
@@ -32,12 +31,6 @@ _ACTIVE = "state IN ('queued', 'preparing', 'working', 'publishing', 'cancelling
 """The condition of the index `jobs_active`, word for word: only then a query may use it."""
 _IN_STATES = "FROM jobs WHERE state IN (SELECT value FROM json_each(?)) ORDER BY seq"
 _IN_ACTIVE_STATES = _IN_STATES.replace("WHERE", f"INDEXED BY jobs_active WHERE {_ACTIVE} AND")
-_BEGINNING = "iif(coalesce(title, '') = '', substr(prompt, 1, 500), '')"
-_LIST = f"""
-SELECT {", ".join(_BEGINNING if name == "prompt" else name for name in _LISTED.columns)},
-       coalesce(num_turns, 0) + run_turns, coalesce(input_tokens, 0) + run_input_tokens,
-       coalesce(output_tokens, 0) + run_output_tokens, coalesce(cost_usd, 0.0)
-"""
 
 
 @lru_cache(256)
@@ -52,10 +45,6 @@ def _in(states: Collection[JobState]) -> str:
 
 def _made(row: Mapping[str, Any]) -> Job:
     return _JOBS.value([row[name] for name in _JOBS.columns])
-
-
-def _listed(row: Row) -> ListedJob:
-    return _LISTED.value(row, used=_USED.value(row[len(_LISTED.columns) :]))
 
 
 class SqliteJobRepo(JobRepo):
@@ -124,7 +113,7 @@ class SqliteJobRepo(JobRepo):
         return await self._db.read_as(_JOBS.value, _JOBS.select(_in(states)), (json.dumps([*states]),))
 
     async def listed(self, states: Collection[JobState]) -> Sequence[ListedJob]:
-        return await self._db.read_as(_listed, _LIST + _in(states), (json.dumps([*states]),))
+        return await self._db.read_as(listed_job, select(_in(states)), (json.dumps([*states]),))
 
     _QUEUE = _ENTRIES.select(f", state FROM jobs INDEXED BY jobs_active WHERE {_ACTIVE} ORDER BY seq")
 
@@ -142,3 +131,8 @@ class SqliteJobRepo(JobRepo):
 
     async def chain(self, chain_id: str) -> Sequence[Job]:
         return await self._db.read_as(_JOBS.value, self._CHAIN, {"id": chain_id})
+
+    _CHAIN_IDS = "SELECT id FROM jobs WHERE id = :id OR first_job_id = :id ORDER BY seq"
+
+    async def chain_ids(self, chain_id: str) -> Sequence[str]:
+        return [job_id for (job_id,) in await self._db.read(self._CHAIN_IDS, {"id": chain_id})]

@@ -34,7 +34,7 @@ class JobFilter:
 class JobPage:
     """One page of jobs, newest first, and how many there are in all."""
 
-    jobs: Sequence[Job]
+    jobs: Sequence["ListedJob"]
     total: int
 
 
@@ -48,7 +48,7 @@ class QueueSnapshot:
 
 @frozen(kw_only=True)
 class ListedJob:
-    """What a list of the queue shows of a job; the fields are those of `Job`."""
+    """What a list shows of a job; the fields are those of `Job`."""
 
     id: str
     client_id: str
@@ -70,11 +70,25 @@ class ListedJob:
     checks_passed_at: datetime | None
     commit_sha: str | None
     held_until: datetime | None
+    first_job_id: str | None
+    os_feature_id: str | None
+    tags: Mapping[str, str] = field(factory=dict)
+    completed_at: datetime | None
+    error: str | None
+    """Its beginning alone, at most 500 characters."""
+    error_code: str | None
+    pr_url: str | None
+    pr_number: int | None
 
     @property
     def status(self) -> JobStatus:
         """The public status."""
         return self.state.status
+
+    @property
+    def chain_id(self) -> str:
+        """The id of the first job of its chain, which may be itself."""
+        return self.first_job_id or self.id
 
 
 class JobRepo(Protocol):
@@ -122,6 +136,10 @@ class JobRepo(Protocol):
 
     async def chain(self, chain_id: str) -> Sequence[Job]:
         """Return the job of this id and those that have it as their `first_job_id`, oldest first."""
+        ...
+
+    async def chain_ids(self, chain_id: str) -> Sequence[str]:
+        """Return the ids of what `chain` returns."""
         ...
 
 

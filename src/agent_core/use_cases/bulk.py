@@ -7,7 +7,7 @@ from attrs import evolve, frozen
 
 from agent_core.domain.errors import AgentServerError, InvalidValue, LowDisk, QueueFull, ShuttingDown, WorldError
 from agent_core.domain.job import Job, JobStatus
-from agent_core.ports import ClientRepo, JobFilter, JobRepo
+from agent_core.ports import ClientRepo, JobFilter, JobRepo, ListedJob
 from agent_core.use_cases.jobs import Jobs
 
 MOST = 1000
@@ -92,19 +92,19 @@ class Bulk:
         if which.client_id is not None:
             await self._clients.get(which.client_id)
 
-    async def _cancel(self, job: Job) -> Job | tuple[str, AgentServerError]:
+    async def _cancel(self, job: ListedJob) -> Job | tuple[str, AgentServerError]:
         try:
             return (await self._one.cancel(job.id)).job
         except AgentServerError as error:  # it has just ended, say
             return job.id, error
 
-    async def _ends_of_chains(self, which: JobFilter) -> Sequence[Job]:
+    async def _ends_of_chains(self, which: JobFilter) -> Sequence[ListedJob]:
         """Find those that have no later job in their chain: the newest, one more than are wanted, oldest first."""
-        found: dict[str, Job] = {}  # while jobs are added, the next page begins with what the last one ended with
+        found: dict[str, ListedJob] = {}  # while jobs are added, the next page begins with what the last one ended with
         offset = 0
         while len(found) <= MOST and (page := await self._jobs.page(which, MOST, offset)).jobs:
             offset += len(page.jobs)
             for job in page.jobs:
-                if (await self._jobs.chain(job.chain_id))[-1].id == job.id:
+                if (await self._jobs.chain_ids(job.chain_id))[-1] == job.id:
                     found[job.id] = job
         return list(found.values())[::-1]

@@ -122,10 +122,11 @@ class Jobs:
         """Return a job. Raises UnknownJob."""
         job = await self._jobs.get(job_id)
         hold = await self._holds.standing() if job.state is JobState.QUEUED else None
+        client, chain = await asyncio.gather(self._client_repo.get(job.client_id), self._jobs.chain_ids(job.chain_id))
         return JobDetails(
             job=job,
-            client=await self._client_repo.get(job.client_id),
-            chain=[other.id for other in await self._jobs.chain(job.chain_id)],
+            client=client,
+            chain=chain,
             hold=hold if is_held(job, hold) else None,
         )
 
@@ -154,8 +155,8 @@ class Jobs:
 
     async def page(self, which: JobFilter, limit: int, offset: int) -> JobsView:
         """Return a page of jobs, newest first."""
-        page = await self._jobs.page(which, limit, offset)
-        clients = {client.id: client for client in await self._client_repo.all()}
+        page, stored = await asyncio.gather(self._jobs.page(which, limit, offset), self._client_repo.all())
+        clients = {client.id: client for client in stored}
         views = [JobView(job=job, client=clients[job.client_id]) for job in page.jobs if job.client_id in clients]
         return JobsView(jobs=views, total=page.total)
 

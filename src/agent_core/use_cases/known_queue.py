@@ -139,6 +139,10 @@ class KnownQueue(JobRepo):
         """Return the stored jobs of a chain."""
         return await self._jobs.chain(chain_id)
 
+    async def chain_ids(self, chain_id: str) -> Sequence[str]:
+        """Return the ids of a chain."""
+        return await self._jobs.chain_ids(chain_id)
+
 
 def _age(entry: QueueEntry) -> int:
     return entry.seq

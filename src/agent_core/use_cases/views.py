@@ -50,9 +50,9 @@ class SyncedRepo:
 
 @frozen(kw_only=True)
 class JobView:
-    """A job and its client."""
+    """What a list shows of a job, and its client."""
 
-    job: Job
+    job: ListedJob
     client: Client
 
 
