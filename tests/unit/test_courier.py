@@ -141,6 +141,15 @@ async def test_more_callbacks_than_may_be_under_way_are_all_delivered(post: Post
     assert sorted(d.id for d in post.notifier.received) == sorted(post.db.deliveries)
 
 
+async def test_a_callback_that_was_found_before_it_is_handed_over_is_delivered_once(post: Post) -> None:
+    post.put(pending(1))
+    await eventually(lambda: post.db.deliveries["msg_1"].state is DeliveryState.DELIVERED)
+    post.courier.take(pending(1))
+    hand_over(post, pending(2))
+    await eventually(lambda: post.db.deliveries["msg_2"].state is DeliveryState.DELIVERED)
+    assert [d.id for d in post.notifier.received] == ["msg_1", "msg_2"]
+
+
 class SlowOutbox(FakeOutbox):
     """An outbox of which an answer may be old when it comes."""
 

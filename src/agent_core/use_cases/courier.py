@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
+from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -16,6 +17,7 @@ from agent_core.use_cases.log_context import concerning
 log = logging.getLogger(__name__)
 
 AT_ONCE = 16
+REMEMBERED = 1000
 LONGEST_NAP = timedelta(seconds=60)
 FAREWELL = timedelta(seconds=5)
 """How long attempts under way may take when the server stops; the others are made after its next start."""
@@ -34,6 +36,8 @@ class Courier:
         self._wake = asyncio.Event()
         self._stopping = False
         self._attempts: dict[str, asyncio.Task[bool]] = {}
+        self._begun: deque[str] = deque(maxlen=REMEMBERED)
+        """The callbacks of the last attempts."""
         self._ended_meanwhile: set[str] = set()
         """Whose attempts ended while the outbox was being read."""
         self._asked_again: set[str] = set()
@@ -52,6 +56,8 @@ class Courier:
 
     def take(self, delivery: Delivery) -> None:
         """Deliver what has just been stored, without looking for it in the outbox."""
+        if delivery.id in self._begun:  # it was found in the outbox before it was handed over
+            return
         if self._loop is None or self._stopping or len(self._attempts) >= AT_ONCE:
             self._wake.set()
         else:
@@ -119,6 +125,7 @@ class Courier:
         with concerning(job_id=delivery.job_id):
             task = asyncio.create_task(self._attempt(delivery))
         self._attempts[delivery.id] = task
+        self._begun.append(delivery.id)
         task.add_done_callback(partial(self._attempted, delivery.id))
 
     def _attempted(self, delivery_id: str, attempt: asyncio.Task[bool]) -> None:
