@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from agent_core.domain.fair_share import EXPECTED_RUN
-from agent_core.domain.queue_policy import Limits, QueueEntry, next_jobs
+from agent_core.domain.queue_policy import Limits, next_jobs
+from agent_core.domain.waiting import QueueEntry
 from benchmarks.report import Table, number
 from benchmarks.simulated_slots import EPOCH, SimulatedSlots, Work
 

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from attrs import evolve
 
 from agent_core.domain.fair_share import Accounts
-from agent_core.domain.queue_policy import Limits, QueueEntry, next_jobs
+from agent_core.domain.queue_policy import Limits, next_jobs
+from agent_core.domain.waiting import QueueEntry
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 

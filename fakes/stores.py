@@ -11,7 +11,7 @@ from agent_core.domain.client import Client
 from agent_core.domain.delivery import Delivery, DeliveryState
 from agent_core.domain.errors import ClientBusy, ClientExists, StaleJob, UnknownClient, UnknownJob
 from agent_core.domain.job import RUNNING_STATES, Job, JobMessage, JobState
-from agent_core.domain.queue_policy import QueueEntry
+from agent_core.domain.waiting import entry_of
 from agent_core.ports import (
     ClientRepo,
     JobFilter,
@@ -83,8 +83,8 @@ class FakeJobRepo(JobRepo):
     async def queue(self) -> QueueSnapshot:
         await self.db.turn()
         return QueueSnapshot(
-            queued=tuple(map(_entry, self._in_states({JobState.QUEUED}))),
-            running=tuple(map(_entry, self._in_states(RUNNING_STATES))),
+            queued=tuple(map(entry_of, self._in_states({JobState.QUEUED}))),
+            running=tuple(map(entry_of, self._in_states(RUNNING_STATES))),
         )
 
     async def counts(self, client_id: str | None = None) -> Mapping[JobState, int]:
@@ -100,10 +100,6 @@ class FakeJobRepo(JobRepo):
 
     def _in_states(self, states: Collection[JobState]) -> Sequence[Job]:
         return tuple(job for job in self.db.jobs.values() if job.state in states)
-
-
-def _entry(job: Job) -> QueueEntry:
-    return QueueEntry(**{f.name: getattr(job, f.name) for f in fields(QueueEntry)})
 
 
 def _listed(job: Job) -> ListedJob:

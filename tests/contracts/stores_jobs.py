@@ -10,7 +10,7 @@ from attrs import evolve, fields
 from agent_core.domain.errors import StaleJob, UnknownClient, UnknownJob
 from agent_core.domain.job import FINAL_STATES, RUNNING_STATES, Job, JobKind, JobState, JobStatus
 from agent_core.domain.job_options import DeliveryMode, JobOptions
-from agent_core.domain.queue_policy import QueueEntry
+from agent_core.domain.waiting import QueueEntry
 from agent_core.ports import JobFilter, ListedJob
 from tests.contracts.stores_samples import NOON, TEXTS, Stores, a_callback, a_client, a_job, after, drop_client, ended
 

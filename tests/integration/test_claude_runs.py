@@ -13,7 +13,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from agent_adapters.claude.agent import TURN
+from agent_adapters.processes.supervised import GROUP
 from agent_core.domain.job import MessageType
 from agent_core.ports import AgentSaid, Ending
 from tests.contracts.code_agent import ending, played, said, words
@@ -136,7 +136,7 @@ async def test_every_event_keeps_its_raw_text_once(place: Place) -> None:
 async def test_a_flood_comes_in_its_order_and_in_small_groups(place: Place) -> None:
     events = await played(place.agent(), place.task("[[play:flood lines=1000]]"))
     assert [int(word[:8]) for word in words(events) if word.endswith("xxx")] == list(range(1000))
-    assert max(len(event.messages) for event in events if isinstance(event, AgentSaid)) <= TURN
+    assert max(len(event.messages) for event in events if isinstance(event, AgentSaid)) <= GROUP
 
 
 async def test_a_tool_is_one_line_and_its_error_goes_to_stderr(place: Place) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from agent_core.domain.client import Client
 from agent_core.domain.job import Job
-from agent_core.domain.queue_policy import QueueEntry
+from agent_core.domain.waiting import QueueEntry
 
 NOW = datetime(2026, 1, 7, 12, 0, 0, tzinfo=UTC)
 

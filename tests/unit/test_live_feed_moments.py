@@ -59,13 +59,19 @@ async def turns() -> None:
         await asyncio.sleep(0)
 
 
-async def test_who_joins_while_others_are_read_the_news_without_messages_misses_no_message(world: World) -> None:
-    job = await working(world)
+async def read_without_messages(world: World) -> tuple[SlowFeed, LiveFeed, Follower]:
+    """Let somebody who wants no messages wait for news."""
     feed = SlowFeed(world.db)
     live = LiveFeed(feed, FakeJobRepo(world.db), 0.0)
     terse = Follower(live.follow(FeedFilter(messages=False)))
     await eventually(lambda: bool(live._readers))
     await turns()
+    return feed, live, terse
+
+
+async def test_who_joins_while_others_are_read_the_news_without_messages_misses_no_message(world: World) -> None:
+    job = await working(world)
+    feed, live, terse = await read_without_messages(world)
     full = live.follow(after=0)
     seen = list(await anext(full))
     feed.gate.clear()
@@ -170,11 +176,7 @@ async def test_a_store_that_cannot_be_listened_to_for_a_moment_costs_no_entry(
 
 async def test_who_joins_while_the_server_stops_is_told_all_that_was_stored(world: World) -> None:
     job = await working(world)
-    feed = SlowFeed(world.db)
-    live = LiveFeed(feed, FakeJobRepo(world.db), 0.0)
-    terse = Follower(live.follow(FeedFilter(messages=False)))
-    await eventually(lambda: bool(live._readers))
-    await turns()
+    feed, live, terse = await read_without_messages(world)
     late = live.follow(after=0)
     seen = list(await anext(late))
     feed.gate.clear()

@@ -180,13 +180,17 @@ async def test_a_revoked_token_ends_its_streams_at_the_next_news(tmp_path: Path)
         visit.agent.release()
 
 
+async def read_and_leave(visit: Visit, job_id: str) -> None:
+    async with streaming(visit, f"/jobs/{job_id}/live?after=0") as stream:
+        await stream.until("I will write the file.")
+        stream.response.close()
+
+
 async def test_a_reader_that_left_leaves_nothing_behind() -> None:
     async with visiting() as visit:
         job_id = await held_job(visit)
         before = asyncio.all_tasks()
-        async with streaming(visit, f"/jobs/{job_id}/live?after=0") as stream:
-            await stream.until("I will write the file.")
-            stream.response.close()
+        await read_and_leave(visit, job_id)
         while asyncio.all_tasks() - before:
             await say(visit, job_id, "to nobody")
             await asyncio.sleep(0)
@@ -198,9 +202,7 @@ async def test_a_reader_that_left_is_noticed_though_nothing_happens(monkeypatch:
     async with visiting() as visit:
         job_id = await held_job(visit)
         before = asyncio.all_tasks()
-        async with streaming(visit, f"/jobs/{job_id}/live?after=0") as stream:
-            await stream.until("I will write the file.")
-            stream.response.close()
+        await read_and_leave(visit, job_id)
         left = asyncio.all_tasks() - before
         _, pending = await asyncio.wait(left, timeout=streams.LULL / 2)
         assert not pending

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from agent_core.domain.fair_share import EXPECTED_RUN, Accounts
 from agent_core.domain.holds import HIGH_PRIORITY, Hold, HoldKind, standing
-from agent_core.domain.queue_policy import Limits, QueueEntry, next_jobs, positions
+from agent_core.domain.queue_policy import Limits, next_jobs, positions
+from agent_core.domain.waiting import QueueEntry
 from tests.unit.builders import NOW, an_entry
 
 EARLIER, LATER = NOW - timedelta(minutes=1), NOW + timedelta(minutes=1)

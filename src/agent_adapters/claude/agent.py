@@ -46,8 +46,6 @@ from agent_core.ports import (
 
 LONGEST_EVENT = 16 << 20
 """Bytes of an event that are read; events of 2 MB were seen. Reading one takes some four times its size of memory."""
-TURN = 50
-"""So many lines are heard at one go: some half a millisecond."""
 
 
 class ClaudeCodeAgent(CodeAgent):
@@ -127,9 +125,8 @@ class ClaudeCodeAgent(CodeAgent):
                     if not last_attempt:
                         yield AgentSpawned(pid=process.pid)
                     async for lines in process.groups():
-                        for start in range(0, len(lines), TURN):
-                            for event in self._heard(record, lines[start : start + TURN], last_attempt):
-                                yield event
+                        for event in self._heard(record, lines, last_attempt):
+                            yield event
                         process.silence = self._result_grace if record.resting else limits.silence
             except CannotStart as error:
                 yield not_started(error)

@@ -36,8 +36,6 @@ from agent_core.ports import (
     Ending,
 )
 
-TURN = 50
-"""So many lines are heard at one go."""
 SWITCHES = {"NO_COLOR": "1"}
 WITHOUT_EFFECT = {
     "model": "model",
@@ -97,10 +95,8 @@ class CommandCodeAgent(CodeAgent):
                         words = f"Of no effect with this agent: {', '.join(ignored)}"
                         yield AgentSaid([AgentMessage(MessageType.SYSTEM, words)])
                     async for lines in process.groups():
-                        for start in range(0, len(lines), TURN):
-                            heard = map(transcript.hear, lines[start : start + TURN])
-                            if messages := [message for message in heard if message]:
-                                yield AgentSaid(messages)
+                        if messages := [message for message in map(transcript.hear, lines) if message]:
+                            yield AgentSaid(messages)
             except CannotStart as error:
                 yield not_started(error)
                 return

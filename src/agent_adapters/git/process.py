@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from attrs import field, frozen
 
+from agent_adapters.undisturbed import undisturbed
 from agent_core.domain.errors import RepoStoreError
 
 _T = TypeVar("_T")
@@ -102,7 +103,7 @@ class Git:
         environ = {**self.environ, **(env or {}), "GIT_DIR": str(git_dir)}
         spawning = asyncio.ensure_future(self._spawn(arguments, environ, stdin is not None, most))
         try:
-            transport, capture = await undisturbed(spawning)
+            transport, capture = await ended(spawning)
         except OSError as error:
             raise RepoStoreError(
                 f"The program git could not be started ({error.strerror}): install git, and see that PATH leads to it",
@@ -111,7 +112,7 @@ class Git:
         except asyncio.CancelledError:
             if spawning.exception() is None:
                 transport, capture = spawning.result()
-                await undisturbed(asyncio.ensure_future(_end(transport, capture)))
+                await ended(asyncio.ensure_future(_end(transport, capture)))
                 transport.close()
             raise
         try:
@@ -120,13 +121,13 @@ class Git:
             async with asyncio.timeout(limit):
                 await asyncio.wait({capture.exited, capture.flooded}, return_when=asyncio.FIRST_COMPLETED)
             if not capture.exited.done():
-                await undisturbed(asyncio.ensure_future(_end(transport, capture)))
+                await ended(asyncio.ensure_future(_end(transport, capture)))
             await asyncio.wait({capture.closed}, timeout=DRAIN)
         except TimeoutError as error:
-            await undisturbed(asyncio.ensure_future(_end(transport, capture)))
+            await ended(asyncio.ensure_future(_end(transport, capture)))
             raise RepoStoreError(f"{command} did not end within {limit:.0f} seconds", transient=True) from error
         except asyncio.CancelledError:
-            await undisturbed(asyncio.ensure_future(_end(transport, capture)))
+            await ended(asyncio.ensure_future(_end(transport, capture)))
             raise
         finally:
             transport.close()
@@ -194,16 +195,9 @@ def _feed(transport: asyncio.SubprocessTransport, data: bytes) -> None:
         pipe.close()
 
 
-async def undisturbed(task: "asyncio.Future[_T]") -> _T:
+async def ended(task: "asyncio.Future[_T]") -> _T:
     """Wait for the task to its end even when the caller is cancelled meanwhile; pass that on afterwards."""
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
+    await undisturbed(task)
     return task.result()
 
 

@@ -15,7 +15,7 @@ from agent_adapters.git.clone import MANY_PUSHES, NAME, Clone
 from agent_adapters.git.failures import failure
 from agent_adapters.git.kept_work import KeptCommit
 from agent_adapters.git.origin import Origin
-from agent_adapters.git.process import undisturbed
+from agent_adapters.git.process import ended
 from agent_adapters.git.record import Base, Facts
 from agent_adapters.git.spares import Spare, Spares
 from agent_adapters.git.submodules import Submodules
@@ -87,7 +87,7 @@ class Worktrees:
         start = await self._start(clone, wanted, default_branch, kept)
         async with self._undone_on_failure(checkout):
             making = asyncio.to_thread(self._make, clone, checkout, start)
-            spare, is_branched = await undisturbed(asyncio.ensure_future(making))
+            spare, is_branched = await ended(asyncio.ensure_future(making))
             if not is_branched:
                 ref = f"refs/heads/{wanted.branch}"
                 branched = await self.origin.patiently(clone, "update-ref", ref, start.base.sha)
@@ -204,7 +204,7 @@ class Worktrees:
         """Take a worktree and its branch away, as far as they are there; return what was removed."""
         checkout = clone.checkout(name)
         closing = asyncio.to_thread(self._close, clone, checkout, reusable=reusable)
-        closed, branch = await undisturbed(asyncio.ensure_future(closing))
+        closed, branch = await ended(asyncio.ensure_future(closing))
         if branch is not None:
             await self.origin.patiently(clone, "update-ref", "-d", f"refs/heads/{branch}")
             await asyncio.to_thread(shutil.rmtree, checkout.record, ignore_errors=True)

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from attrs import field, frozen
 
@@ -19,8 +19,11 @@ from agent_adapters.processes.leftovers import SERVER_MARK, end_marked
 from agent_adapters.processes.lifeline.request import request_bytes
 from agent_adapters.processes.pipes import Line, Pipes
 from agent_adapters.processes.tether import Tether
+from agent_adapters.undisturbed import undisturbed
 
 MIB = 1 << 20
+GROUP = 50
+"""So many lines are heard at one go: some half a millisecond of whoever reads them."""
 DRAIN_SECONDS = 2.0
 """How long a dead process' pipe is listened to when somebody else holds it open and is silent."""
 DRAIN_BYTES = 2 * MIB
@@ -138,11 +141,12 @@ class SupervisedProcess:
         return line
 
     async def groups(self) -> AsyncGenerator[list[Line], None]:
-        """Yield the lines in groups: all that were heard since the group before, at least one."""
+        """Yield the lines in groups: those that were heard since the group before, at least one, `GROUP` at most."""
         while True:
-            if lines := self._pipes.take():
-                yield lines
-            elif not await self._listen():
+            lines = self._pipes.take()
+            for start in range(0, len(lines), GROUP):
+                yield lines[start : start + GROUP]
+            if not lines and not await self._listen():
                 return
 
     async def stop(self) -> None:
@@ -151,13 +155,13 @@ class SupervisedProcess:
         if not gone.done():
             self._tether.stop()
         try:
-            await _uncancelled(gone, self.command.grace + HUNG_SECONDS)
+            await undisturbed(gone, self.command.grace + HUNG_SECONDS)
         finally:
             self._tether.kill()
             # When the lifeline itself was killed its work is ours, if it ever had any.
             if self._tether.met and (not gone.done() or gone.result() is None):
                 loop = asyncio.get_running_loop()
-                await _uncancelled(loop.run_in_executor(None, end_marked, self.command.mark, self.command.grace))
+                await undisturbed(loop.run_in_executor(None, end_marked, self.command.mark, self.command.grace))
 
     def _open(self) -> bytes:
         """Have a lifeline forked, which runs nothing before it has its request; return that."""
@@ -217,23 +221,6 @@ class SupervisedProcess:
         if rest is None or (self.silence is not None and self.silence < rest):
             return self.silence, Limit.SILENCE
         return rest, Limit.WALL
-
-
-async def _uncancelled(future: asyncio.Future[Any], seconds: float | None = None) -> None:
-    """Wait until the future is done, at most some seconds; a cancellation is put off until then."""
-    loop = asyncio.get_running_loop()
-    deadline = None if seconds is None else loop.time() + seconds
-    cancelled: asyncio.CancelledError | None = None
-    while not future.done():
-        rest = None if deadline is None else deadline - loop.time()
-        if rest is not None and rest <= 0:
-            break
-        try:
-            await asyncio.wait([future], timeout=rest)
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
 
 
 def _pid(command: Command, answer: Sequence[str]) -> int:

@@ -19,7 +19,7 @@ from agent_core.domain.answer import Answer
 from agent_core.domain.delivery import Delivery
 from agent_core.domain.errors import StaleJob, UnknownClient, UnknownJob
 from agent_core.domain.job import RUNNING_STATES, Job, JobState
-from agent_core.domain.queue_policy import QueueEntry
+from agent_core.domain.waiting import QueueEntry
 from agent_core.ports import JobFilter, JobPage, JobRepo, ListedJob, QueueSnapshot
 
 _JOBS = Record(Job)

@@ -20,8 +20,6 @@ from agent_core.domain.holds import Hold
 from agent_core.domain.job import Job
 from agent_core.domain.waiting import QueueEntry, Turn, Waiting
 
-__all__ = ["Decision", "Limits", "QueueEntry", "is_held", "next_jobs", "place_of", "positions"]
-
 
 @frozen(kw_only=True)
 class Limits:

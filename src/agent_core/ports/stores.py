@@ -11,7 +11,7 @@ from agent_core.domain.client import Client
 from agent_core.domain.delivery import Delivery
 from agent_core.domain.holds import Hold, HoldKind
 from agent_core.domain.job import Job, JobKind, JobMessage, JobState, JobStatus, Used
-from agent_core.domain.queue_policy import QueueEntry
+from agent_core.domain.waiting import QueueEntry
 
 
 @frozen(kw_only=True)
