@@ -1,6 +1,7 @@
 /* `claude` stand-in: emits lines, edits one file, exits. Steered by a directive anywhere in the prompt:
  *   [[rig k=17 lines=2000 rate=500 width=80 err=3 pre_ms=0 sleep_ms=50 exit=0 edit=README.md utf8=1]]
  * utf8=2: every tenth line comes in two writes, cut inside a character.
+ * The last one counts: a follow-up is told the prompt of the job before it, too.
  * k: the job's key in the rig; rate: lines a second (0: as fast as they are read); edit=-: edit nothing.
  * The prompt is taken from the arguments or, failing that, from standard input.
  * Output: plain text, or what --output-format says (json, stream-json); --input-format stream-json is answered too. */
@@ -11,6 +12,12 @@ static long opt(const char *d, const char *key, long dflt) {
   for (const char *p = d; p && *p && *p != ']'; p++)
     if ((p == d || p[-1] == ' ') && !strncmp(p, key, kl) && p[kl] == '=') return strtol(p + kl + 1, NULL, 10);
   return dflt;
+}
+
+/* The last directive of a text; `before` when it has none. */
+static const char *directive(const char *text, const char *before) {
+  for (const char *p = strstr(text, "[[rig "); p; p = strstr(p + 1, "[[rig ")) before = p;
+  return before;
 }
 
 static int emit(int fd, const char *s, size_t n) {
@@ -40,7 +47,7 @@ int main(int argc, char **argv) {
     if (!strcmp(argv[i], "--input-format") && i + 1 < argc) informat = argv[i + 1];
     if (!strncmp(argv[i], "--input-format=", 15)) informat = argv[i] + 15;
     if ((!strcmp(argv[i], "--session-id") || !strcmp(argv[i], "--resume")) && i + 1 < argc) sid = argv[i + 1];
-    if (!d) d = strstr(argv[i], "[[rig ");
+    d = directive(argv[i], d);
   }
   if (argc > 1 && !strcmp(argv[1], "auth")) return put("{\"loggedIn\":true,\"authMethod\":\"claude.ai\",\"subscriptionType\":\"max\"}\n"), 0;
   int json_in = !strcmp(informat, "stream-json");
@@ -61,15 +68,15 @@ int main(int argc, char **argv) {
           sscanf(rid, "\"request_id\"%*[: ]\"%127[^\"]", id);
           snprintf(out, sizeof out, "{\"type\":\"control_response\",\"response\":{\"subtype\":\"success\",\"request_id\":\"%s\",\"response\":{\"commands\":[]}}}\n", id);
           put(out);
-        } else if (strstr(line, "[[rig ")) {
-          d = strstr(line, "[[rig ");
+        } else {
+          d = directive(line, d);
         }
         line = nl + 1;
         if (d) break;
       }
       if (d) break;
     }
-    if (!d) d = strstr(in, "[[rig ");
+    if (!d) d = directive(in, d);
   }
   if (d) d += 6;
   long k = opt(d, "k", -1), lines = opt(d, "lines", 5), rate = opt(d, "rate", 0), width = opt(d, "width", 80);
