@@ -1,7 +1,9 @@
 """Waiting for what must come to its end, whoever is cancelled meanwhile."""
 
 import asyncio
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 async def undisturbed(future: "asyncio.Future[Any]", seconds: float | None = None) -> None:
@@ -19,3 +21,9 @@ async def undisturbed(future: "asyncio.Future[Any]", seconds: float | None = Non
             cancelled = error
     if cancelled is not None:
         raise cancelled
+
+
+async def ended(task: "asyncio.Future[T]") -> T:
+    """Wait for the task to its end even when the caller is cancelled meanwhile; pass that on afterwards."""
+    await undisturbed(task)
+    return task.result()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from agent_adapters.git import process
 from agent_adapters.git.process import Git
+from agent_adapters.processes import program
 from agent_core.domain.errors import RepoStoreError
 
 NOWHERE = Path("/nonexistent")
@@ -94,7 +94,7 @@ async def test_a_command_over_its_limit_is_ended_with_all_it_started(git: Git, t
 async def test_a_cancelled_command_is_dead_before_the_call_returns(
     git: Git, told: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "TERM_GRACE", 0.1)
+    monkeypatch.setattr(program, "TERM_GRACE", 0.1)
     script = f"trap '' TERM; (trap '' TERM; sleep 600) & echo $$ $! > {told}; wait; wait"
     running = asyncio.create_task(git.run("x", git_dir=NOWHERE, limit=60, env=shell(script)))
     pids = [int(pid) for pid in (await asyncio.to_thread(told.read_text)).split()]
@@ -123,7 +123,7 @@ async def test_a_call_that_is_cancelled_at_once_starts_nothing_that_stays(git: G
 async def test_a_daemon_that_holds_the_output_open_does_not_hold_the_call(
     git: Git, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "DRAIN", 0.1)
+    monkeypatch.setattr(program, "DRAIN", 0.1)
     outcome = await git.run("x", git_dir=NOWHERE, limit=30, env=shell("sleep 600 & echo $!"))
     daemon = int(outcome.out)
     assert alive(daemon)

@@ -15,12 +15,12 @@ from agent_adapters.git.clone import MANY_PUSHES, NAME, Clone
 from agent_adapters.git.failures import failure
 from agent_adapters.git.kept_work import KeptCommit
 from agent_adapters.git.origin import Origin
-from agent_adapters.git.process import ended
 from agent_adapters.git.record import Base, Facts
 from agent_adapters.git.spares import Spare, Spares
 from agent_adapters.git.submodules import Submodules
 from agent_adapters.git.tips import Tips
 from agent_adapters.git.trash import Trash
+from agent_adapters.undisturbed import ended
 from agent_core.domain.errors import RepoStoreError
 
 FILL_LIMIT = 600.0

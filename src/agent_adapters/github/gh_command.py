@@ -1,10 +1,6 @@
 """One call of `gh api`: started outside any repository, limited in time, its answer taken apart."""
 
-import asyncio
-import contextlib
 import json
-import os
-import signal
 from collections.abc import Mapping, Sequence
 from email.parser import Parser
 from typing import Any
@@ -12,6 +8,7 @@ from typing import Any
 from attrs import field, frozen
 
 from agent_adapters.processes import SERVER_MARK
+from agent_adapters.processes.program import run_program
 
 _NAMES = frozenset(
     {
@@ -30,7 +27,6 @@ _QUIET = {
     "GH_TELEMETRY": "false",
     "DO_NOT_TRACK": "1",
 }
-_REAP_LIMIT = 5.0  # seconds for a killed gh to be gone, should something outside its group still hold its pipes
 
 
 def gh_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -86,35 +82,15 @@ class GhCommand:
             arguments += ["--raw-field", f"{name}={value}"]
         if body is not None:
             arguments += ["--input", "-"]
-        process = await asyncio.create_subprocess_exec(
-            self._command,
-            *arguments,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            cwd="/",  # gh asks git about the directory it stands in, and a repository's config decides what git runs
-            env=self._environment,
-            start_new_session=True,
-        )
+        # Not where the server stands: gh asks git about its directory, and a repository's config decides what git runs.
         payload = b"" if body is None else json.dumps(body).encode()
         try:
-            async with asyncio.timeout(self._time_limit):
-                stdout, stderr = await process.communicate(payload)
+            done = await run_program(
+                [self._command, *arguments], self._environment, limit=self._time_limit, stdin=payload, grace=0
+            )
         except TimeoutError:
-            await _end(process)
             return GhAnswer(exit_code=None)
-        except asyncio.CancelledError:
-            await asyncio.shield(_end(process))
-            raise
-        return _answer(process.returncode, stdout, stderr)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS refuses to signal a group of zombies
-        os.killpg(process.pid, signal.SIGKILL)
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_REAP_LIMIT):
-            await process.communicate()
+        return _answer(done.status, done.out, done.err)
 
 
 def _answer(exit_code: int | None, stdout: bytes, stderr: bytes) -> GhAnswer:
