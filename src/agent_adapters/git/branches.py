@@ -8,6 +8,8 @@ import contextlib
 import os
 from pathlib import Path
 
+from agent_adapters.git.files import has_link, read
+
 _HEADS = "refs/heads"
 
 
@@ -16,7 +18,7 @@ def write(bare: Path, branch: str, commit: str) -> bool:
     place = bare / _HEADS / branch
     with contextlib.suppress(OSError), contextlib.ExitStack() as on_failure:
         place.parent.mkdir(parents=True, exist_ok=True)
-        if _leads_elsewhere(bare, place):
+        if has_link(bare, place):
             return False
         lock = _lock(place, on_failure)
         packed = _packed(bare)
@@ -34,7 +36,7 @@ def write(bare: Path, branch: str, commit: str) -> bool:
 def delete(bare: Path, branch: str) -> bool:
     """Remove the branch, which may be gone already; say whether it was done."""
     place = bare / _HEADS / branch
-    if not place.parent.is_dir() or _leads_elsewhere(bare, place):
+    if not place.parent.is_dir() or has_link(bare, place):
         return False
     with contextlib.suppress(OSError):
         with contextlib.ExitStack() as locks:
@@ -61,12 +63,6 @@ def _lock(place: Path, held: contextlib.ExitStack) -> Path:
 
 def _packed(bare: Path) -> bytes:
     try:
-        return (bare / "packed-refs").read_bytes()
+        return read(bare / "packed-refs")
     except FileNotFoundError:
         return b""
-
-
-def _leads_elsewhere(bare: Path, place: Path) -> bool:
-    return place.is_symlink() or Path(os.path.realpath(place.parent)) != Path(
-        os.path.realpath(bare), *place.parent.relative_to(bare).parts
-    )

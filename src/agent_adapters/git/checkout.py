@@ -14,8 +14,8 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
+from agent_adapters.git.files import copy, write, write_whole
 from agent_adapters.git.record import EMPTY_TREE, Facts, touch
-from agent_adapters.git.shape import write_whole
 
 MODULES = "modules"
 """Where git keeps the repositories of a worktree's submodules: in its registration."""
@@ -48,7 +48,7 @@ class Checkout:
 
     def complete(self, facts: Facts) -> None:
         """Record that the worktree is whole; give the agent's git its index."""
-        shutil.copy2(self.index, self.registration / "index")
+        copy(self.index, self.registration / "index")
         facts.save(self.record)
 
     def facts(self) -> Facts | None:
@@ -89,7 +89,7 @@ class Checkout:
         if not _whole(self.registration):
             self._write_registration(branch)
         if not (self.registration / "index").is_file():
-            shutil.copy2(self.index, self.registration / "index")
+            copy(self.index, self.registration / "index")
         for lock in self.registration.glob("*.lock"):
             lock.unlink(missing_ok=True)
         pointer = self.path / ".git"
@@ -100,9 +100,9 @@ class Checkout:
         draft = self.registration.parent.parent / f".registering-{self.registration.name}"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
-        (draft / "HEAD").write_text(f"ref: refs/heads/{branch}\n")
-        (draft / "commondir").write_text("../..\n")
-        (draft / "gitdir").write_text(f"{self.path / '.git'}\n")
+        write(draft / "HEAD", f"ref: refs/heads/{branch}\n")
+        write(draft / "commondir", "../..\n")
+        write(draft / "gitdir", f"{self.path / '.git'}\n")
         with contextlib.suppress(OSError):
             (self.registration / MODULES).rename(draft / MODULES)
         shutil.rmtree(self.registration, ignore_errors=True)

@@ -16,13 +16,15 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from attrs import define, field
+from attrs import Factory, define, field
 
 from agent_adapters.git.checkout import Checkout
 from agent_adapters.git.configuration import BARE_CONFIG, NO_DRIVERS, TRACKING, own_config, remote
 from agent_adapters.git.failures import failure, without_credentials
+from agent_adapters.git.files import write_whole
 from agent_adapters.git.process import Git, GitOutcome
-from agent_adapters.git.shape import Shape, differences, guarded_files, restore, signature, write_whole
+from agent_adapters.git.record import Opened
+from agent_adapters.git.shape import Shape, differences, guarded_files, restore, signature
 from agent_adapters.git.tampering import describe, in_words, note
 from agent_adapters.git.tips import Tips
 from agent_core.domain.client import Repository
@@ -66,6 +68,8 @@ class Clone:
     """The origin's branches as last fetched; an agent's hand in the refs changes nothing of them."""
     pushes: int = MANY_PUSHES
     """How many branches were pushed since refs were packed. At first nobody knows what lies loose."""
+    opened: Opened = field(init=False, default=Factory(lambda self: Opened(self.records), takes_self=True))
+    """Its worktrees' records, as a whole."""
     _trees: dict[str, str] = field(factory=dict, init=False)
     _guard: asyncio.Lock = field(factory=asyncio.Lock, init=False)
     _seen: object = field(default=None, init=False)
@@ -164,7 +168,12 @@ class Clone:
                 stored = await self._adopt(made_here=stored is not None and stored.made_here)
             await self._make_own_git_dir()
             self.shape = stored
-        elif self._seen is None or self._seen != signature(self.bare):
+        else:
+            await self.guard()
+
+    async def guard(self) -> None:
+        """Put back what was changed in a bare repository that is ready for use."""
+        if self.shape is not None and (self._seen is None or self._seen != signature(self.bare)):
             await self.put_back(self.shape)
 
     @asynccontextmanager

@@ -15,8 +15,8 @@ from attrs import frozen
 from agent_adapters.git.author import Author
 from agent_adapters.git.clone import Clone
 from agent_adapters.git.failures import failure
+from agent_adapters.git.files import write_whole
 from agent_adapters.git.origin import Origin
-from agent_adapters.git.shape import write_whole
 from agent_adapters.git.work import Work
 
 _log = logging.getLogger(__name__)

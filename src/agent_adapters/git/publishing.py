@@ -27,8 +27,7 @@ class Publishing:
     async def publish(self, work: Work, branch: str, message: str, at: datetime, check: PublishCheck) -> Publication:
         """Do what `RepoStore.publish` promises."""
         clone, base = work.clone, work.base
-        if clone.shape is not None:
-            await clone.put_back(clone.shape)
+        await clone.guard()
         refuse_tampered(work.checkout.record, clone.name)
         if work.is_lost:
             raise RepoStoreError(

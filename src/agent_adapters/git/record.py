@@ -5,9 +5,9 @@ import json
 import os
 from pathlib import Path
 
-from attrs import asdict, field, frozen
+from attrs import asdict, define, field, frozen
 
-from agent_adapters.git.shape import write_whole
+from agent_adapters.git.files import read, write_whole
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 _FACTS = "facts.json"
@@ -38,7 +38,7 @@ class Facts:
     def load(cls, record: Path) -> "Facts | None":
         """Read them back; None when there are none that can be read. Older records are the job's that names them."""
         try:
-            told = json.loads((record / _FACTS).read_text())
+            told = json.loads(read(record / _FACTS))
             return cls(
                 job_id=told.get("job_id", record.name),
                 branch=told["branch"],
@@ -52,6 +52,35 @@ class Facts:
     def save(self, record: Path) -> None:
         """Store them so that a crash leaves the old ones or these."""
         write_whole(record / _FACTS, json.dumps(asdict(self)))
+
+
+@define
+class Opened:
+    """The records in a folder. For one thread at a time."""
+
+    folder: Path
+    _known: dict[str, tuple[object, Facts]] = field(factory=dict, init=False)
+
+    def facts(self) -> dict[str, Facts]:
+        """Return all that is recorded, by the worktrees' names; read again where it has changed."""
+        before, self._known = self._known, {}
+        with contextlib.suppress(FileNotFoundError), os.scandir(self.folder) as entries:
+            for entry in entries:
+                mark = _mark(entry.path)
+                known = before.get(entry.name)
+                facts = known[1] if known and known[0] == mark else Facts.load(Path(entry.path))
+                if facts is not None:
+                    self._known[entry.name] = mark, facts
+        return {name: facts for name, (_, facts) in self._known.items()}
+
+
+def _mark(record: str) -> object:
+    """Return what is another thing after each `save`; None where nothing is recorded."""
+    try:
+        found = os.stat(f"{record}/{_FACTS}")  # noqa: PTH116 - a Path for each would cost more than the call
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns
 
 
 def touch(record: Path) -> None:

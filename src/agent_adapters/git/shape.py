@@ -12,6 +12,8 @@ from pathlib import Path
 
 from attrs import asdict, field, frozen
 
+from agent_adapters.git.files import write_whole
+
 MAX_SIZE = 1_000_000
 SETTLED = 2 * 10**9
 """Nanoseconds after which a file's times are older than any that another change would bear, on every disk."""
@@ -150,13 +152,3 @@ def _at(bare: Path, name: str) -> Iterator[tuple[str, GuardedFile | None]]:
             )
     except (FileNotFoundError, NotADirectoryError):
         return
-
-
-def write_whole(path: Path, text: str, *, encoding: str = "utf-8", mode: int = 0o644) -> None:
-    """Write a file so that others see the old one or the new one, and links are replaced, not followed."""
-    fresh = path.with_name(f".{path.name}.fresh")
-    fresh.unlink(missing_ok=True)
-    with fresh.open("x", encoding=encoding, newline="") as file:
-        file.write(text)
-    fresh.chmod(mode)
-    fresh.replace(path)

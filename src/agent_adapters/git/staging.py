@@ -7,7 +7,6 @@ configuration would otherwise run filters in the server's hands.
 import asyncio
 import os
 import re
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from attrs import define, field
 from agent_adapters.git.checkout import Checkout
 from agent_adapters.git.clone import Clone
 from agent_adapters.git.failures import failure
+from agent_adapters.git.files import copy, read
 from agent_adapters.git.process import GitOutcome
 from agent_core.domain.errors import RepoStoreError
 
@@ -80,7 +80,7 @@ class Staging:
             _share_objects(self.clone.bare / "objects", self.aside / "objects")
         folded = _folds_case(self.checkout.path)
         try:
-            shutil.copy2(self.checkout.index, self._index)
+            copy(self.checkout.index, self._index)
         except FileNotFoundError:
             self._index.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._index.unlink(missing_ok=True)
@@ -132,7 +132,7 @@ class Staging:
 
 def has_gitlinks(index: Path) -> bool:
     """Whether an index may have gitlinks: one that has not is known without git."""
-    return _GITLINK_MODE in index.read_bytes()
+    return _GITLINK_MODE in read(index)
 
 
 def _git_dir(pointer: Path) -> Path:

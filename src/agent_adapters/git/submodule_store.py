@@ -11,9 +11,9 @@ from attrs import define, field
 from agent_adapters.git.clone import LIMIT, fetching, init
 from agent_adapters.git.configuration import BARE_CONFIG, NO_DRIVERS, TRACKING, own_config, quoted, remote
 from agent_adapters.git.failures import failure, without_credentials
+from agent_adapters.git.files import write_whole
 from agent_adapters.git.origin import FETCH_LIMIT, Origin
 from agent_adapters.git.process import Git, GitOutcome
-from agent_adapters.git.shape import write_whole
 from agent_core.domain.errors import RepoStoreError
 
 # What git sets for `git submodule` itself: a repository must not name places on this machine, unless it is on it.

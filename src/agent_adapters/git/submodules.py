@@ -17,9 +17,9 @@ from attrs import define, field, frozen
 from agent_adapters.git.checkout import MODULES, Checkout
 from agent_adapters.git.clone import Clone
 from agent_adapters.git.failures import failure
+from agent_adapters.git.files import write_whole
 from agent_adapters.git.origin import Origin
 from agent_adapters.git.process import GitOutcome
-from agent_adapters.git.shape import write_whole
 from agent_adapters.git.submodule_store import SubmoduleStore
 from agent_adapters.git.submodule_urls import absolute, is_local
 from agent_core.domain.errors import RepoStoreError
@@ -72,7 +72,7 @@ class Submodules:
             ) from error
 
     async def _fill(self, clone: Clone, checkout: Checkout, level: _Level) -> None:
-        if not await asyncio.to_thread(os.path.lexists, level.root / DECLARATIONS):
+        if not _declares(level.root):
             return
         links = await _links(clone, level)
         declared = await _declared(clone, level) if links else {}
@@ -114,6 +114,10 @@ class Submodules:
                 git=clone.git, origin=self.origin, path=path, url=url, files_allowed=is_local(clone.url)
             )
         return store
+
+
+def _declares(root: Path) -> bool:
+    return os.path.lexists(root / DECLARATIONS)
 
 
 async def _links(clone: Clone, level: _Level) -> dict[str, str]:

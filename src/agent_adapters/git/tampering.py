@@ -12,9 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from agent_adapters.git.failures import without_credentials
+from agent_adapters.git.files import read, write_whole
 from agent_adapters.git.process import GitOutcome
 from agent_adapters.git.record import Facts
-from agent_adapters.git.shape import GuardedFile, Shape, write_whole
+from agent_adapters.git.shape import GuardedFile, Shape
 from agent_core.domain.errors import RepoStoreError
 
 NAMED = 10
@@ -66,7 +67,7 @@ def in_words(names: list[str]) -> str:
 def noted(record: Path) -> list[str]:
     """Return what was noted for this job."""
     try:
-        names = json.loads((record / "tampering.json").read_text())
+        names = json.loads(read(record / "tampering.json"))
     except (OSError, ValueError):
         return []
     return [str(name) for name in names]

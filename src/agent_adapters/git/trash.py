@@ -13,6 +13,8 @@ from uuid import uuid4
 
 from attrs import define, field
 
+from agent_adapters.git.files import has_link
+
 _log = logging.getLogger(__name__)
 
 BATCH = 200
@@ -41,7 +43,7 @@ class Trash:
 
         False when nothing is there, or when a link on the way leads out of the root.
         """
-        if not os.path.lexists(path) or not path.parent.resolve().is_relative_to(self.folder.parent.resolve()):
+        if not os.path.lexists(path) or self._leads_out(path):
             return False
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
@@ -51,6 +53,12 @@ class Trash:
                 raise
             shutil.rmtree(path)
         return True
+
+    def _leads_out(self, path: Path) -> bool:
+        root = self.folder.parent
+        if path.is_relative_to(root) and ".." not in path.parts and not has_link(root, path.parent):
+            return False
+        return not path.parent.resolve().is_relative_to(root.resolve())
 
     def empty_in_background(self) -> None:
         """Delete what is in the trash in a thread that does not hold up the process's end."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from agent_adapters.git.clone import Clone
 from agent_adapters.git.clones import Clones
 from agent_adapters.git.failures import failing, failure
+from agent_adapters.git.files import read
 from agent_adapters.git.kept_work import PREFIX, noted
 from agent_adapters.git.process import GitOutcome
 from agent_adapters.git.record import EMPTY_TREE
@@ -105,7 +106,7 @@ class GitWorkReader(WorkReader):
 def _may_have(index: Path, paths: Sequence[str]) -> bool:
     """Whether the names may be in an index, whose format of version 2 has every path whole. One that is gone may."""
     try:
-        known = index.read_bytes().lower()
+        known = read(index).lower()
     except OSError:
         return True
     return any(path.lower().encode("utf-8", "surrogateescape") in known for path in paths)

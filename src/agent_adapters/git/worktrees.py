@@ -1,6 +1,7 @@
 """Opening, closing and sweeping worktrees. Everything here expects the clone to be locked, except `fill`."""
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -144,15 +145,15 @@ class Worktrees:
 
     def refuse_second(self, clone: Clone, checkout: Checkout, branch: str) -> None:
         """See that no other worktree, be it somebody's own beside ours, is on the branch."""
+        opened = clone.opened.facts()
         for registration in _directories(clone.bare / "worktrees"):
-            if registration.name == checkout.registration.name or is_broken(registration):
-                continue
-            record = clone.records / registration.name
-            facts = Facts.load(record)
-            if facts and facts.base is None and record not in self._being_made:
+            facts = opened.get(registration.name)
+            if facts and facts.base is None and clone.records / registration.name not in self._being_made:
                 continue
             taken = facts.branch if facts else _branch_of(registration)
-            if str(taken).lower() == branch.lower():
+            if registration.name == checkout.registration.name or str(taken).lower() != branch.lower():
+                continue
+            if not is_broken(registration):
                 raise RepoStoreError(
                     f"The branch {branch} is open in the worktree of {registration.name}: close that one first",
                     code="worktree_failed",
@@ -216,7 +217,7 @@ class Worktrees:
         spare = self.spares.put(clone, checkout, facts) if reusable and facts else None
         is_gone = self.trash.put(checkout.path) if spare is None else True
         shutil.rmtree(checkout.registration, ignore_errors=True)
-        branch = facts.branch if facts and clone.exists() and _holds_branch(checkout, facts.branch) else None
+        branch = facts.branch if facts and clone.exists() and _holds_branch(clone, checkout, facts.branch) else None
         # Last, so that a close that was cut short can be done again.
         if branch is None or branches.delete(clone.bare, branch):
             shutil.rmtree(checkout.record, ignore_errors=True)
@@ -262,15 +263,18 @@ class Worktrees:
 
 def _directories(folder: Path) -> list[Path]:
     """Return the real directories in a folder that is a real directory itself."""
-    if folder.is_symlink() or not folder.is_dir():
+    if folder.is_symlink():
         return []
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.is_symlink())
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(folder / entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
-def _holds_branch(checkout: Checkout, branch: str) -> bool:
+def _holds_branch(clone: Clone, checkout: Checkout, branch: str) -> bool:
     """Whether the local branch is this worktree's alone."""
-    others = [Facts.load(record) for record in _directories(checkout.record.parent) if record != checkout.record]
-    return branch not in {other.branch for other in others if other}
+    return all(facts.branch != branch for name, facts in clone.opened.facts().items() if name != checkout.record.name)
 
 
 def _branch_of(registration: Path) -> str | None:

@@ -56,9 +56,9 @@ async def run_program(
     program = _Program(argv, environ, stdin, most)
     try:
         async with asyncio.timeout(limit):
-            await asyncio.wait([program.exited, program.flooded], return_when=asyncio.FIRST_COMPLETED)
+            await program.news.wait()
         if program.exited.done():
-            await asyncio.wait({program.closed}, timeout=DRAIN)
+            await asyncio.wait([program.closed], timeout=DRAIN)
         else:
             await _end(program, grace)
     except BaseException:
@@ -70,7 +70,7 @@ async def run_program(
         status=program.exited.result(),
         out=bytes(program.output[1]),
         err=bytes(program.output[2]),
-        cut=program.flooded.done(),
+        cut=program.flooded,
     )
 
 
@@ -84,7 +84,9 @@ class _Program:
         self.output = {1: bytearray(), 2: bytearray()}
         self.exited: asyncio.Future[int] = self._loop.create_future()
         self.closed: asyncio.Future[None] = self._loop.create_future()
-        self.flooded: asyncio.Future[None] = self._loop.create_future()
+        self.flooded = False
+        self.news = asyncio.Event()
+        """Set when it has ended, or has said too much."""
         self._ends: dict[int, int] = {}
         """Our ends of the pipes, by the program's descriptors."""
         theirs: list[int] = []
@@ -147,6 +149,7 @@ class _Program:
             status = UNKNOWN
         self._process.returncode = status
         self.exited.set_result(status)
+        self.news.set()
 
     def _read(self, stream: int) -> None:
         try:
@@ -155,14 +158,15 @@ class _Program:
             return
         if not data:
             self._close(stream)
-        elif not self.flooded.done():
+        elif not self.flooded:
             self._keep(stream, data)
 
     def _keep(self, stream: int, data: bytes) -> None:
         kept = self.output[stream]
         kept += data
         if stream == 1 and self._most is not None and len(kept) > self._most:
-            self.flooded.set_result(None)
+            self.flooded = True
+            self.news.set()
         if stream == 2 and len(kept) > MAX_ERR:
             del kept[:-MAX_ERR]
 
@@ -193,7 +197,7 @@ async def _end(program: _Program, grace: float | None) -> None:
 async def _end_group(program: _Program, grace: float) -> None:
     if grace:
         _signal(program.group, signal.SIGTERM)
-        await asyncio.wait({program.exited}, timeout=grace)
+        await asyncio.wait([program.exited], timeout=grace)
     _signal(program.group, signal.SIGKILL)
     await program.exited
     with contextlib.suppress(TimeoutError):

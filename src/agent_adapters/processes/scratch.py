@@ -22,7 +22,7 @@ async def scratch_directory(parent: Path) -> AsyncIterator[Path]:
     try:
         yield folder
     finally:
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        await asyncio.to_thread(_remove, folder)
 
 
 def write_private(path: Path, text: bytes) -> None:
@@ -33,6 +33,16 @@ def write_private(path: Path, text: bytes) -> None:
 
 def _make(parent: Path) -> Path:
     folder = parent / uuid.uuid4().hex[:12]
-    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.mkdir(mode=0o700)
+    try:
+        folder.mkdir(mode=0o700)
+    except FileNotFoundError:
+        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700)
     return folder
+
+
+def _remove(folder: Path) -> None:
+    try:
+        folder.rmdir()  # most leave nothing there
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)

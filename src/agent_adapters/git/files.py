@@ -1,0 +1,85 @@
+"""Small files, read and written with as few system calls as do it.
+
+A thread gives Python's lock away for each call and has to get it back from a busy loop, which costs more than the call.
+"""
+
+import os
+import stat
+from pathlib import Path
+
+_FRESH = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_AGAIN = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+_PIECE = 1 << 20
+
+
+def read(path: Path) -> bytes:
+    """Return what is in a file. Raises OSError."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return _all(file)
+    finally:
+        os.close(file)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file in its place: for what nobody looks at meanwhile. Raises OSError."""
+    file = os.open(path, _AGAIN, 0o666)
+    try:
+        _write(file, text.encode())
+    finally:
+        os.close(file)
+
+
+def write_whole(path: Path, text: str, *, encoding: str = "utf-8", mode: int = 0o644) -> None:
+    """Write a file so that others see the old one or the new one, and links are replaced, not followed."""
+    fresh = path.with_name(f".{path.name}.fresh")
+    try:
+        file = os.open(fresh, _FRESH, mode)
+    except FileExistsError:
+        fresh.unlink()
+        file = os.open(fresh, _FRESH, mode)
+    try:
+        _write(file, text.encode(encoding))
+        os.fchmod(file, mode)
+    finally:
+        os.close(file)
+    os.replace(fresh, path)  # noqa: PTH105 - a Path made anew for each would cost more than the call
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file and its times, by which git tells what may have changed since. Raises OSError."""
+    file = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        found = os.fstat(file)
+        content = _all(file)
+    finally:
+        os.close(file)
+    file = os.open(target, _AGAIN, stat.S_IMODE(found.st_mode))
+    try:
+        _write(file, content)
+        os.utime(file, ns=(found.st_atime_ns, found.st_mtime_ns))
+    finally:
+        os.close(file)
+
+
+def has_link(root: Path, path: Path) -> bool:
+    """Whether a link is on the way from a directory to a path below it, or is there itself."""
+    place = str(root)
+    for part in path.relative_to(root).parts:
+        place = f"{place}/{part}"
+        if os.path.islink(place):  # noqa: PTH114
+            return True
+    return False
+
+
+def _all(file: int) -> bytes:
+    pieces = []
+    while piece := os.read(file, _PIECE):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _write(file: int, content: bytes) -> None:
+    left = memoryview(content)
+    while left:
+        left = left[os.write(file, left) :]
