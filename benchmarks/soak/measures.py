@@ -22,6 +22,8 @@ LINE_BYTES = 110
 KEPT, TRACKED = "refs/agent/kept/", "refs/remotes/origin/"
 DATABASE, LINES = "database, bytes", "lines in the database"
 SETTLE_S = 30
+QUIET = 14
+"""So many looks, half a second apart: a thread that deletes lingers for five seconds."""
 
 Measures = dict[str, float]
 
@@ -51,9 +53,9 @@ def measures(run: Run) -> Measures:
 
 
 def settled(run: Run) -> None:
-    """Wait, for a while, until what is deleted in the background is gone, and the last lifelines are."""
+    """Wait, for a while, until what is deleted in the background is gone, the threads that did it, and lifelines."""
     end, quiet = time.monotonic() + SETTLE_S, 0
-    while time.monotonic() < end and quiet < 4:
+    while time.monotonic() < end and quiet < QUIET:
         busy = _entries(run.base, "worktrees/.trash/*") + _entries(run.base, "worktrees/[!.]*/*")
         quiet = 0 if busy else quiet + 1
         time.sleep(0.5)

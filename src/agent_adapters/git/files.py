@@ -6,6 +6,7 @@ A thread gives Python's lock away for each call and has to get it back from a bu
 import os
 import stat
 from pathlib import Path
+from uuid import uuid4
 
 _FRESH = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _AGAIN = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
@@ -44,6 +45,24 @@ def write_whole(path: Path, text: str, *, encoding: str = "utf-8", mode: int = 0
     finally:
         os.close(file)
     os.replace(fresh, path)  # noqa: PTH105 - a Path made anew for each would cost more than the call
+
+
+def store(path: Path, content: bytes) -> None:
+    """Write an object, whole or not at all; of one that is there the times are made new. Raises OSError."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        pass
+    else:
+        return
+    path.parent.mkdir(exist_ok=True)
+    fresh = path.with_name(f"tmp_obj_{uuid4().hex}")  # so that git takes it away should this be cut short
+    file = os.open(fresh, _FRESH, 0o444)
+    try:
+        _write(file, content)
+    finally:
+        os.close(file)
+    os.replace(fresh, path)  # noqa: PTH105
 
 
 def copy(source: Path, target: Path) -> None:
