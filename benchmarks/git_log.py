@@ -12,7 +12,6 @@ ANSWER = 1
 """This code is an answer, "no", of most commands; of these it is a failure."""
 MUST_DO = {
     "add",
-    "commit-tree",
     "fetch",
     "gc",
     "hash-object",
