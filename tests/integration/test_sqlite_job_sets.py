@@ -1,5 +1,7 @@
 """Pages and totals by sets that are remembered: whatever happened meanwhile, they are what counting would give."""
 
+import sqlite3
+from pathlib import Path
 from typing import Any
 
 from attrs import evolve
@@ -7,13 +9,17 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from agent_adapters.sqlite import SqliteJobRepo
-from agent_adapters.sqlite.place_sets import from_the_top, places, set_of
+from agent_adapters.sqlite import Database, SqliteJobRepo
+from agent_adapters.sqlite.job_sets import JobSets
+from agent_adapters.sqlite.job_texts import query_for
+from agent_adapters.sqlite.place_sets import from_the_top, places, run_of, set_of, spread
 from agent_core.domain.job import FINAL_STATES, JobState, JobStatus
 from agent_core.ports import JobFilter
-from tests.contracts.stores_samples import Stores, a_client, a_job, after
-from tests.integration.sqlite_probe import running
+from fakes.job_filter import matches
+from tests.contracts.stores_samples import Stores, a_client, a_job, after, ended
+from tests.integration.sqlite_probe import make, running
 from tests.integration.test_sqlite_agrees import TwoStores
+from tests.integration.test_sqlite_stores import stores_over
 
 SPAN = 512
 OVER = frozenset({JobStatus.COMPLETED, JobStatus.FAILED})
@@ -117,6 +123,70 @@ def test_places_are_what_was_put_in() -> None:
     of = set_of(some, 99_999)
     assert list(places(of)) == some
     assert list(places(0)) == []
+    assert list(places(run_of(70, 3))) == [70, 71, 72]
+    assert list(places(spread(set_of([0, 2, 3, 6], 9), 3))) == [0, 1, 2, *range(6, 12), 18, 19, 20]
     for offset in range(len(some) + 2):
         for limit in range(len(some) + 2):
             assert list(from_the_top(of, offset, limit)) == some[::-1][offset : offset + limit]
+
+
+async def test_every_change_is_seen_by_what_was_asked_before(tmp_path: Path) -> None:
+    async with Database(tmp_path / "agent.db") as db:
+        stores = stores_over(db)
+        assert isinstance(stores.jobs, SqliteJobRepo)
+        stores.jobs._sets.few = stores.jobs._sets.few_spans = 0
+        for n, client_id in enumerate((OF_ONE, "client-2")):
+            await stores.clients.add(a_client(client_id))
+            for name in ("changed", "other"):
+                await stores.jobs.add(a_job(f"{name}-{n}", client_id, created_at=after(1)))
+        await agree_on_pages(stores)
+        for change in (
+            {"title": "été"},
+            {"title": "fix the tab"},
+            {"tags": {"team": "red", "stage": "two"}},
+            {"os_feature_id": "feature"},
+            {"state": JobState.FAILED, "completed_at": after(2)},
+            {"title": None},
+            {"tags": {}},
+            {"os_feature_id": None},
+        ):
+            for n in range(2):
+                await stores.jobs.save(evolve(await stores.jobs.get(f"changed-{n}"), **change))
+            await agree_on_pages(stores)
+        await stores.jobs.save(ended(await stores.jobs.get("other-0")))
+        await stores.clients.delete(OF_ONE)
+        await agree_on_pages(stores)
+
+
+async def agree_on_pages(stores: Stores) -> None:
+    jobs = await stores.jobs.in_states(frozenset(JobState))
+    for which in ASKED:
+        page = await stores.jobs.page(which, 99, 0)
+        wanted = [job.id for job in reversed(jobs) if matches(which, job)]
+        assert ([job.id for job in page.jobs], page.total) == (wanted, len(wanted)), which
+
+
+async def test_what_is_remembered_is_not_searched_for_again(tmp_path: Path) -> None:
+    sets, some = JobSets(), JobFilter(text="fix", client_id=OF_ONE)
+    sets.few = 0
+    await make(tmp_path / "agent.db")
+    async with Database(tmp_path / "agent.db") as db:
+        jobs = SqliteJobRepo(db)
+        for n in range(3):
+            await jobs.add(a_job(f"job-{n}", title="fix"))
+
+        def searched(connection: sqlite3.Connection) -> bool:
+            asked: list[str] = []
+            connection.set_trace_callback(asked.append)
+            found = sets.find(connection, some, query_for("fix"))
+            connection.set_trace_callback(None)
+            assert list(places(found)) == [1, 2, 3]
+            return any("job_texts" in sql or "WHERE client_id" in sql for sql in asked)
+
+        assert [await db.look(searched) for _ in range(2)] == [True, False]
+        await jobs.save(ended(await jobs.get("job-1")))
+        assert not await db.look(searched)
+        for title in ("fix this", "fix that"):
+            await jobs.save(evolve(await jobs.get("job-2"), title=title))
+        await db.write(running("DELETE FROM job_changes WHERE place < (SELECT max(place) FROM job_changes)"))
+        assert await db.look(searched)

@@ -6,7 +6,7 @@ when the set is asked for again.
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from functools import reduce
 from operator import or_
@@ -17,7 +17,7 @@ from attrs import frozen
 from agent_adapters.sqlite.connection import fetch
 from agent_adapters.sqlite.documents import iso, storable
 from agent_adapters.sqlite.job_texts import found_among
-from agent_adapters.sqlite.place_sets import places, set_of
+from agent_adapters.sqlite.place_sets import places, run_of, set_of, spread
 from agent_core.ports import JobFilter
 
 _ALL, _STATUS, _TEXT = "all", "status", "text"
@@ -37,7 +37,9 @@ _AMONG = {
 }
 _MOMENT = "SELECT coalesce(max(place), 0), (SELECT coalesce(max(seq), 0) FROM jobs) FROM job_changes"
 _CHANGES = "SELECT job_seq, of_status FROM job_changes WHERE place > ?"
-_SPANS = "SELECT block, first_at >= ?1 FROM job_spans WHERE last_at >= ?1 ORDER BY block"
+_SPANS = "SELECT count(*) FROM job_spans WHERE last_at >= ?"
+_WHOLE_SPANS = "SELECT block FROM job_spans WHERE first_at >= ?"
+_CUT_SPANS = "SELECT block FROM job_spans WHERE first_at < ?1 AND last_at >= ?1"
 _MADE = "SELECT seq FROM jobs INDEXED BY jobs_created_at WHERE created_at >= ?"
 _MADE_IN = "SELECT seq FROM jobs WHERE +created_at >= ? AND seq BETWEEN ? AND ?"
 _SPAN = 512
@@ -126,7 +128,9 @@ class _Finding:
         known = self._known.get(criterion)
         changed = None if known is None else self._changed(criterion, known.moment)
         if known is None or changed is None:
-            jobs = self._set_of(_CRITERIA[criterion.kind], criterion.values)
+            query = _CRITERIA[criterion.kind]
+            # Words are not looked up twice, only to see whether what they find is a run.
+            jobs = (self._read if criterion.kind == _TEXT else self._all_of)(query, criterion.values)
         elif changed:
             others = known.jobs & ~set_of(changed, max(changed))
             jobs = others | self._among(criterion, changed)
@@ -139,33 +143,31 @@ class _Finding:
     def _changed(self, criterion: Criterion, since: int) -> Sequence[int] | None:
         """Tell which jobs may match since a moment, or not any more; None: that is forgotten."""
         rows = fetch(self._connection, _CHANGES, (since,))
-        if len(rows) < self._moment - since:
+        if len(rows) != self._moment - since:
             return None
         return [*{seq for seq, of_status in rows if criterion.kind == _STATUS or not of_status}]
 
     def _among(self, criterion: Criterion, seqs: Sequence[int]) -> int:
         if criterion.kind == _TEXT:
             return set_of(found_among(self._connection, json.dumps(seqs), *criterion.values), self._last)
-        return self._set_of(_AMONG[criterion.kind], (*criterion.values, json.dumps(seqs)))
+        return self._read(_AMONG[criterion.kind], (*criterion.values, json.dumps(seqs)))
 
-    def _set_of(self, query: str, values: Sequence[object]) -> int:
-        return set_of(self._seqs(query, values), self._last)
+    def _all_of(self, query: str, values: Sequence[object]) -> int:
+        """Return the set that a query finds; a run, like all jobs or those made lately, is not read one by one."""
+        about = f"WITH found (seq) AS ({query}) SELECT count(*), min(seq), max(seq) FROM found"  # noqa: S608  no input
+        [(n, first, last)] = fetch(self._connection, about, values)
+        return run_of(first, n) if n and n == last - first + 1 else self._read(query, values)
 
-    def _seqs(self, query: str, values: Sequence[object]) -> Iterator[int]:
+    def _read(self, query: str, values: Sequence[object]) -> int:
         with closing(self._connection.execute(query, values)) as rows:
-            yield from (seq for (seq,) in rows)
+            return set_of((seq for (seq,) in rows), self._last)
 
     def _made_since(self, time: str) -> tuple[int, bool]:
         """Return the set of those made since, and True; or, of many, with places in it that have no job."""
-        spans = fetch(self._connection, _SPANS, (time,))
-        if len(spans) <= self._sets.few_spans:
-            return self._set_of(_MADE, (time,)), True
-        data = bytearray((spans[-1][0] + 1) * _SPAN // 8)
-        whole = b"\xff" * (_SPAN // 8)
-        for block, all_since in spans:
-            if all_since:
-                data[block * _SPAN // 8 : (block + 1) * _SPAN // 8] = whole
-            else:
-                for seq in self._seqs(_MADE_IN, (time, block * _SPAN, (block + 1) * _SPAN - 1)):
-                    data[seq >> 3] |= 1 << (seq & 7)
-        return int.from_bytes(data, "little"), False
+        [(spans,)] = fetch(self._connection, _SPANS, (time,))
+        if spans <= self._sets.few_spans:
+            return self._all_of(_MADE, (time,)), True
+        found = spread(self._all_of(_WHOLE_SPANS, (time,)), _SPAN)
+        for (block,) in fetch(self._connection, _CUT_SPANS, (time,)):
+            found |= self._read(_MADE_IN, (time, block * _SPAN, (block + 1) * _SPAN - 1))
+        return found, False

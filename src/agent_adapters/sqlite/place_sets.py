@@ -14,6 +14,23 @@ def set_of(places: Iterable[int], last: int) -> int:
     return int.from_bytes(data, "little")
 
 
+def run_of(first: int, many: int) -> int:
+    """Make the set of so many places from the first on."""
+    return ((1 << many) - 1) << first
+
+
+def spread(of: int, width: int) -> int:
+    """Make of each place as many as `width`: n becomes those from n * width on. It goes from run to run."""
+    found = place = 0
+    while of:
+        gap = (of & -of).bit_length() - 1
+        many = (~(of >> gap) & ((of >> gap) + 1)).bit_length() - 1
+        found |= run_of((place + gap) * width, many * width)
+        of >>= gap + many
+        place += gap + many
+    return found
+
+
 def places(of: int) -> Sequence[int]:
     """List a set's places, the highest last."""
     data = of.to_bytes((of.bit_length() + 7) // 8, "little")
