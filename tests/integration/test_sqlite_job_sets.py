@@ -140,7 +140,7 @@ async def test_every_change_is_seen_by_what_was_asked_before(tmp_path: Path) -> 
             for name in ("changed", "other"):
                 await stores.jobs.add(a_job(f"{name}-{n}", client_id, created_at=after(1)))
         await agree_on_pages(stores)
-        for change in (
+        one_by_one: tuple[dict[str, Any], ...] = (
             {"title": "été"},
             {"title": "fix the tab"},
             {"tags": {"team": "red", "stage": "two"}},
@@ -149,7 +149,8 @@ async def test_every_change_is_seen_by_what_was_asked_before(tmp_path: Path) -> 
             {"title": None},
             {"tags": {}},
             {"os_feature_id": None},
-        ):
+        )
+        for change in one_by_one:
             for n in range(2):
                 await stores.jobs.save(evolve(await stores.jobs.get(f"changed-{n}"), **change))
             await agree_on_pages(stores)
