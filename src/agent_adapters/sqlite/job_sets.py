@@ -37,7 +37,6 @@ _AMONG = {
 }
 _MOMENT = "SELECT coalesce(max(place), 0), (SELECT coalesce(max(seq), 0) FROM jobs) FROM job_changes"
 _CHANGES = "SELECT job_seq, of_status FROM job_changes WHERE place > ?"
-_SPANS = "SELECT count(*) FROM job_spans WHERE last_at >= ?"
 _WHOLE_SPANS = "SELECT block FROM job_spans WHERE first_at >= ?"
 _CUT_SPANS = "SELECT block FROM job_spans WHERE first_at < ?1 AND last_at >= ?1"
 _MADE = "SELECT seq FROM jobs INDEXED BY jobs_created_at WHERE created_at >= ?"
@@ -164,10 +163,11 @@ class _Finding:
 
     def _made_since(self, time: str) -> tuple[int, bool]:
         """Return the set of those made since, and True; or, of many, with places in it that have no job."""
-        [(spans,)] = fetch(self._connection, _SPANS, (time,))
-        if spans <= self._sets.few_spans:
+        whole = self._all_of(_WHOLE_SPANS, (time,))
+        cut = fetch(self._connection, _CUT_SPANS, (time,))
+        if whole.bit_count() + len(cut) <= self._sets.few_spans:
             return self._all_of(_MADE, (time,)), True
-        found = spread(self._all_of(_WHOLE_SPANS, (time,)), _SPAN)
-        for (block,) in fetch(self._connection, _CUT_SPANS, (time,)):
+        found = spread(whole, _SPAN)
+        for (block,) in cut:
             found |= self._read(_MADE_IN, (time, block * _SPAN, (block + 1) * _SPAN - 1))
         return found, False

@@ -39,12 +39,11 @@ SELECT substr(:day, 1, 8) || '01', :client_id, :model, {", ".join(f":{name}" for
 ON CONFLICT (month, client_id, coalesce(model, x''))
 DO UPDATE SET {", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMS.columns)}
 """
-_DAYS = "SELECT * FROM ledger_days WHERE day BETWEEN :since AND :until"
-_MONTHS = f"""
-{_DAYS} AND day < :first_month
+_MONTHS = """
+SELECT * FROM ledger_days WHERE day >= :since AND day < :first_month
 UNION ALL SELECT * FROM ledger_months WHERE month >= :first_month AND month < :behind_months
-UNION ALL {_DAYS} AND day >= :behind_months
-"""  # noqa: S608  no input
+UNION ALL SELECT * FROM ledger_days WHERE day >= :behind_months AND day <= :until
+"""
 
 
 def enter(connection: sqlite3.Connection, job: Job) -> None:
@@ -74,7 +73,7 @@ def _days(since: date | None, until: date | None) -> dict[str, str]:
     first = _month(since, later=since.day > 1)
     behind = _month(until, later=until.day == monthrange(until.year, until.month)[1])
     if first >= behind:
-        first = behind = _NEVER
+        first = behind = f"{until}{_NEVER}"  # the next text behind the last day
     return {"since": since.isoformat(), "until": until.isoformat(), "first_month": first, "behind_months": behind}
 
 
