@@ -127,7 +127,7 @@ def test_places_are_what_was_put_in() -> None:
     assert list(places(spread(set_of([0, 2, 3, 6], 9), 3))) == [0, 1, 2, *range(6, 12), 18, 19, 20]
     for offset in range(len(some) + 2):
         for limit in range(len(some) + 2):
-            assert list(from_the_top(of, offset, limit)) == some[::-1][offset : offset + limit]
+            assert list(from_the_top(of, len(some), offset, limit)) == some[::-1][offset : offset + limit]
 
 
 async def test_every_change_is_seen_by_what_was_asked_before(tmp_path: Path) -> None:

@@ -36,8 +36,9 @@ def find_page(connection: sqlite3.Connection, sets: JobSets, which: JobFilter, l
     if which.text is not None and words is None:
         return JobPage(jobs=[], total=0)
     found = sets.find(connection, which, words)
-    rows = fetch(connection, _AT, (json.dumps(from_the_top(found, offset, limit)),))
-    return JobPage(jobs=[*map(listed_job, rows)], total=found.bit_count())
+    total = found.bit_count()
+    rows = fetch(connection, _AT, (json.dumps(from_the_top(found, total, offset, limit)),))
+    return JobPage(jobs=[*map(listed_job, rows)], total=total)
 
 
 def count_states(connection: sqlite3.Connection, client_id: str | None) -> Mapping[JobState, int]:

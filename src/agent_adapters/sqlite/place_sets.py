@@ -37,9 +37,8 @@ def places(of: int) -> Sequence[int]:
     return [at.start() * 8 + bit for at in _SOME.finditer(data) for bit in range(8) if data[at.start()] >> bit & 1]
 
 
-def from_the_top(of: int, offset: int, limit: int) -> Sequence[int]:
-    """List at most `limit` places, the highest first, after leaving out the `offset` highest."""
-    size = of.bit_count()
+def from_the_top(of: int, size: int, offset: int, limit: int) -> Sequence[int]:
+    """List at most `limit` of a set's `size` places, the highest first, after leaving out the `offset` highest."""
     if offset >= size or not limit:
         return []
     high, low = _nth(of, offset), _nth(of, min(offset + limit, size) - 1)
