@@ -17,7 +17,7 @@ BULK = "journal_mode=OFF", "synchronous=OFF", "cache_size=-1000000", "foreign_ke
 IN_THE_WAY = """
 SELECT type, name, sql FROM sqlite_master
 WHERE type = 'index' AND sql IS NOT NULL AND tbl_name IN ('jobs', 'message_groups', 'outbox', 'ledger')
-   OR type = 'trigger' AND name IN ('jobs_noted_on_insert', 'jobs_tagged_on_insert')
+   OR type = 'trigger' AND name IN ('jobs_noted_on_insert', 'jobs_tagged_on_insert', 'jobs_changed_on_insert')
 """
 LAST_JOB = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'jobs'"
 LAST_PLACE = "SELECT seq - 1 FROM feed_next"
@@ -64,6 +64,15 @@ SELECT day, client_id, model, sum(jobs), sum(completed), sum(failed), sum(cancel
 FROM ledger GROUP BY 1, 2, 3
 """,
 )
+MONTHS = (
+    "DELETE FROM ledger_months",
+    """
+INSERT INTO ledger_months
+SELECT substr(day, 1, 8) || '01', client_id, model, sum(jobs), sum(completed), sum(failed), sum(cancelled),
+       sum(wall_ms), sum(agent_ms), sum(num_turns), sum(input_tokens), sum(output_tokens), sum(cost_usd)
+FROM ledger_days GROUP BY 1, 2, 3
+""",
+)
 GROUPS = """
 INSERT INTO message_groups (first_seq, last_seq, job_seq)
 SELECT :first_line + (seq - :first_job) * :each, :first_line + (seq - :first_job + 1) * :each - 1, seq
@@ -108,11 +117,11 @@ def seed(database: Path, jobs: int, messages: int) -> Json:
     db.execute("BEGIN")
     for i in range(CLIENTS):
         db.execute(
-            "INSERT INTO clients (id, name, github_org, github_repo, directory) VALUES (?, ?, 'rig', ?, ?)",
+            "INSERT OR IGNORE INTO clients (id, name, github_org, github_repo, directory) VALUES (?, ?, 'rig', ?, ?)",
             (f"seedclient{i:02d}", f"Seed client {i}", f"seed{i}", f"seed{i}.git"),
         )
     said = (GROUPS, LINES) if messages >= jobs else ()
-    for statement in (JOBS, TAGS, WORDS, LEDGER, *DAYS, *said, CALLBACKS):
+    for statement in (JOBS, TAGS, WORDS, LEDGER, *DAYS, *MONTHS, *said, CALLBACKS):
         db.execute(statement, values)
     db.execute("COMMIT")
     for *_, sql in in_the_way:

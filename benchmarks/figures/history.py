@@ -15,10 +15,12 @@ from benchmarks.processes import memory
 from benchmarks.report import Outcome, Table, number, progress
 from benchmarks.run import Run
 from benchmarks.sample import Json, Latency, median
-from benchmarks.seeder import seed
+from benchmarks.seeder import CLIENTS, seed
 from benchmarks.verification import JobCheck
 
 EMPTY, FULL = "empty", "full"
+A_PAGE = 50
+"""So many finished jobs of each client are in the empty one, too."""
 SHARE = 3
 """Of the requests and jobs that other figures take: here are many endpoints, twice."""
 BATCH = 20
@@ -50,8 +52,10 @@ def _table(column: Json) -> Table:
 
 
 def _column(bench: Bench, run: Run, jobs: int, messages: int) -> Json:
-    with_history(bench, run)  # a page is full without the seeded jobs too
+    with_history(bench, run)
     run.server.stop()
+    if bench.settings.seed_cmd is None:
+        seed(run.database, A_PAGE * CLIENTS, messages // jobs * A_PAGE * CLIENTS)  # so that both answer with as much
     places = {name: run.base / f"{name}.db" for name in (EMPTY, FULL)}
     subprocess.run(["cp", str(run.database), str(places[EMPTY])], check=True)
     seeded = _seed(bench, run, jobs, messages)
@@ -122,6 +126,8 @@ def _paths(run: Run) -> dict[str, str]:
     job = listed["jobs"][-1]
     clients = http.get("/clients").json()["clients"]
     last = max(0, listed["total"] - 60)
+    seeded = http.get("/jobs?limit=1&tag=stage:seed").json()["jobs"]
+    last_word = seeded[0]["title"].split()[-1] if seeded else "77777"
     return {
         "GET /jobs": "/jobs?limit=50",
         "GET /jobs, completed": "/jobs?status=completed&limit=50",
@@ -130,10 +136,14 @@ def _paths(run: Run) -> dict[str, str]:
         "GET /jobs of a client, failed": f"/jobs?clientId={clients[-1]['id']}&status=failed&limit=50",
         "GET /jobs, last page": f"/jobs?limit=50&offset={last}",
         "GET /jobs, searched": "/jobs?limit=50&q=quotes+tab",
-        "GET /jobs, one word of one job": "/jobs?limit=50&q=77777",
+        "GET /jobs, searched, far down": f"/jobs?limit=50&q=quotes+tab&offset={listed['total'] // 2}",
+        "GET /jobs, one word of one job": f"/jobs?limit=50&q={last_word}",
         "GET /jobs of a feature": "/jobs?limit=50&featureId=none",
         "GET /jobs with a tag": "/jobs?limit=50&tag=stage:seed",
         "GET /jobs, made lately": "/jobs?limit=50&createdAfter=2026-01-01T00:00:00Z",
+        "GET /jobs with a tag, of a client, completed": (
+            f"/jobs?limit=50&tag=stage:seed&clientId={clients[-1]['id']}&status=completed"
+        ),
         "GET /jobs/:id": f"/jobs/{job['id']}",
         "GET /jobs/:id with messages": f"/jobs/{job['id']}?includeMessages=true",
         "GET /jobs/:id/messages": f"/jobs/{job['id']}/messages",

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, date, datetime, timedelta, timezone
+from itertools import product
 from typing import Any
 
 import pytest
@@ -80,6 +81,24 @@ class LedgerContract:
         job = await stores.jobs.save(evolve(job, kept_ref="refs/agent/kept/job-1"))
         await stores.jobs.save(evolve(job, cost_usd=99.0, title="later"))
         assert list(await stores.ledger.usage(UsageBy.CLIENT)) == [UsageLine(key="client-1", usage=USAGE)]
+
+    async def test_every_day_counts_within_any_bounds_whatever_months_they_cut(self, stores: Stores) -> None:
+        days = [date(2024, 1, 31), date(2024, 2, 1), date(2024, 2, 29), date(2024, 12, 31), date(2025, 1, 1)]
+        for n, day in enumerate(days):
+            at = datetime(day.year, day.month, day.day, tzinfo=UTC)
+            await finished(stores, f"job-{n}", completed_at=at, model="opus", cost_usd=2.0**n)
+        bounds = [
+            None,
+            date.min,
+            *(day + timedelta(n) for day in days for n in (-1, 0, 1)),
+            date.max,
+            date(9999, 12, 2),
+        ]
+        for since, until in product(bounds, repeat=2):
+            wanted = sum(2.0**n for n, day in enumerate(days) if (since or day) <= day <= (until or day))
+            for by in (UsageBy.CLIENT, UsageBy.MODEL):
+                lines = await stores.ledger.usage(by, since, until)
+                assert sum(line.usage.cost_usd for line in lines) == wanted
 
     async def test_a_stale_end_enters_nothing(self, stores: Stores) -> None:
         await stores.clients.add(a_client())

@@ -55,7 +55,9 @@ async def outcome(call: Awaitable[Any]) -> object:
     return list(answer) if isinstance(answer, Sequence) else answer
 
 
-class StoresAgree(RuleBasedStateMachine):
+class TwoStores(RuleBasedStateMachine):
+    """The fakes and SQLite beside each other."""
+
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
@@ -80,6 +82,8 @@ class StoresAgree(RuleBasedStateMachine):
         for call in calls:
             self.runner.run(both(call))
 
+
+class StoresAgree(TwoStores):
     @rule()
     def restart(self) -> None:
         self.runner.run(self.db.__aexit__())

@@ -91,7 +91,7 @@ def insert(table: str, row: Row) -> tuple[str, Sequence[Any]]:
     return f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", [*row.values()]
 
 
-@pytest.fixture(params=[2, 3])
+@pytest.fixture(params=[2, 3, 5])
 def path(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     path = tmp_path / "agent.db"
     with closing(open_file(path)) as connection:
@@ -185,6 +185,8 @@ async def test_old_jobs_and_messages_are_in_their_blocks(path: Path) -> None:
     jobs = "SELECT seq >> 12, client_id, status, count(*) FROM jobs GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
     assert query(path, "SELECT * FROM job_blocks ORDER BY 1, 2, 3") == query(path, jobs)
     assert query(path, "SELECT * FROM feed_blocks") == [("client-1", 0)]
+    spans = "SELECT seq >> 9, min(created_at), max(created_at) FROM jobs GROUP BY 1"
+    assert query(path, "SELECT * FROM job_spans") == query(path, spans)
 
 
 async def test_the_queue_is_as_it_was(path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_adapters.sqlite import feed, job_page
+from agent_adapters.sqlite import feed, job_page, job_sets
 from tests.integration.sqlite_probe import make, query
 
 
@@ -32,21 +32,16 @@ def test_the_feed_is_merged_from_its_place_on_and_nothing_is_sorted_or_read_whol
         assert len(from_their_place) == 1 + by_job + messages
 
 
-@pytest.mark.parametrize(
-    ("criteria", "used"),
-    [
-        ({"by_feature": True}, ["idx_jobs_os_feature_id (os_feature_id=?)"]),
-        ({"by_time": True}, ["jobs_created_at (created_at>?)"]),
-        ({"tags": 2}, ["job_tags USING PRIMARY KEY (key=? AND value=?)"]),
-        ({"by_feature": True, "by_client": True}, ["idx_jobs_client_id (client_id=?)"]),
-        ({"words": 1, "statuses": 2}, ["idx_jobs_status (status=?)", "VIRTUAL TABLE INDEX"]),
-        ({"tags": 1, "statuses": 2, "by_client": True}, ["jobs_client_status (client_id=? AND status=?)"]),
-    ],
-)
-def test_a_page_is_found_in_indexes(path: Path, criteria: dict[str, int], used: list[str]) -> None:
-    names = ("statuses", "by_client", "by_feature", "by_time", "tags", "words")
-    sql = job_page._found_page(**{name: int(criteria.get(name, 0)) for name in names})
-    steps = plan(path, sql.replace("MATCH :text", "MATCH 'a'"))
-    assert all(any(index in step for step in steps) for index in used), steps
-    [page] = [step for step in steps if " jobs " in step and "COVERING INDEX" not in step]
-    assert page.startswith("SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)")
+@pytest.mark.parametrize("query_", [*job_sets._CRITERIA.values(), job_sets._MADE])
+def test_each_criterion_finds_its_jobs_in_an_index_alone(path: Path, query_: str) -> None:
+    [step] = plan(path, query_.replace("?", "'a'"))
+    assert any(kind in step for kind in ("COVERING INDEX", "job_tags USING PRIMARY KEY", "VIRTUAL TABLE INDEX")), step
+
+
+def test_a_page_that_is_counted_is_found_in_indexes(path: Path) -> None:
+    for (by_client, used), newest_first in product(
+        ((False, "idx_jobs_status"), (True, "jobs_client_status")), (True, False)
+    ):
+        steps = plan(path, job_page.places_query(2, by_client, newest_first=newest_first))
+        assert [step for step in steps if f"COVERING INDEX {used}" in step and "rowid>? AND rowid<?" in step][1:], steps
+        assert not [step for step in steps if "SCAN jobs" in step]

@@ -3,26 +3,24 @@
 import json
 import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from functools import cache
 from typing import Any
 
 from agent_adapters.sqlite.connection import fetch
-from agent_adapters.sqlite.documents import iso, storable
+from agent_adapters.sqlite.job_sets import JobSets
 from agent_adapters.sqlite.job_texts import query_for
 from agent_adapters.sqlite.listed_jobs import listed_job, select
+from agent_adapters.sqlite.place_sets import from_the_top
 from agent_core.domain.job import JobState
 from agent_core.ports import JobFilter, JobPage
 
 _BLOCK = 4096
-_NEAR = _BLOCK
-"""Up to this offset the jobs themselves are counted off."""
+_NEAR = 256
+"""So far from the newest or the oldest job the jobs themselves are counted off."""
 _ABOVE_ALL = 2**62
-_BLOCKS = """
-SELECT block, sum(n) FROM job_blocks
-WHERE (?1 IS NULL OR client_id = ?2) AND (?3 = '[]' OR status IN (SELECT value FROM json_each(?3)))
-GROUP BY block ORDER BY block DESC
-"""
 _COUNTS = "SELECT state, sum(n) FROM job_counts WHERE ? IS NULL OR client_id = ? GROUP BY state"
+_AT = select("FROM jobs WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq DESC")
 
 
 def is_counted(which: JobFilter) -> bool:
@@ -30,66 +28,17 @@ def is_counted(which: JobFilter) -> bool:
     return which == JobFilter(statuses=which.statuses, client_id=which.client_id)
 
 
-def parameters(which: JobFilter, limit: int, offset: int) -> dict[str, Any]:
-    """Return what the queries ask for, but for the text."""
-    given: dict[str, Any] = {"client_id": which.client_id, "limit": limit, "offset": offset}
-    given |= {f"status{n}": status for n, status in enumerate(which.statuses)}
-    for n, (key, value) in enumerate(which.tags.items()):
-        given |= {f"key{n}": storable(key), f"value{n}": storable(value)}
-    if which.os_feature_id is not None:
-        given["feature"] = storable(which.os_feature_id)
-    if which.created_after is not None:
-        given["created_after"] = iso(which.created_after)
-    return given
-
-
-@cache
-def counted_page(statuses: int, by_client: bool) -> str:
-    """Write the query of a page: the jobs of each status come newest first from an index, so that none reads all."""
-    client = "client_id = :client_id" if by_client else "true"
-    criteria = [f"{client} AND status = :status{n}" for n in range(statuses)] or [client]
-    found, *others = (f"SELECT seq FROM jobs WHERE {it} AND seq < :below ORDER BY seq DESC" for it in criteria)  # noqa: S608  no input
-    if others:
-        limited = (f"SELECT * FROM ({arm} LIMIT :offset + :limit)" for arm in (found, *others))  # noqa: S608  no input
-        found = f"{' UNION ALL '.join(limited)} ORDER BY seq DESC"
-    return select(f"FROM jobs WHERE seq IN ({found} LIMIT :limit OFFSET :offset) ORDER BY seq DESC")
-
-
-def _place(connection: sqlite3.Connection, which: JobFilter, offset: int) -> dict[str, int]:
-    """Tell below which place a page begins, and after how many jobs from there on: not more than a block has."""
-    if offset <= _NEAR:
-        return {"below": _ABOVE_ALL, "offset": offset}
-    blocks = fetch(connection, _BLOCKS, (which.client_id, which.client_id, json.dumps([*which.statuses])))
-    for block, n in blocks:
-        if offset < n:
-            return {"below": (block + 1) * _BLOCK, "offset": offset}
-        offset -= n
-    return {"below": 0, "offset": 0}
-
-
-def find_page(connection: sqlite3.Connection, which: JobFilter, limit: int, offset: int) -> JobPage:
-    """Read a page of the jobs that match, newest first, and how many match."""
-    given = parameters(which, limit, offset)
+def find_page(connection: sqlite3.Connection, sets: JobSets, which: JobFilter, limit: int, offset: int) -> JobPage:
+    """Read a page of the jobs that match, newest first, and how many match: the first read of its transaction."""
     if is_counted(which):
-        given |= _place(connection, which, offset)
-        rows = fetch(connection, counted_page(len(which.statuses), which.client_id is not None), given)
-        counts = count_states(connection, which.client_id)
-        total = sum(n for state, n in counts.items() if not which.statuses or state.status in which.statuses)
-        return JobPage(jobs=[*map(listed_job, rows)], total=total)
-    if which.text is not None:
-        given["text"] = query_for(which.text)
-        if given["text"] is None:
-            return JobPage(jobs=[], total=0)
-    query = _found_page(
-        statuses=len(which.statuses),
-        by_client=which.client_id is not None,
-        by_feature=which.os_feature_id is not None,
-        by_time=which.created_after is not None,
-        tags=len(which.tags),
-        words=min(2, given.get("text", "").count('"*')),
-    )
-    rows = fetch(connection, query, given)
-    return JobPage(jobs=[listed_job(row) for row in rows if row[0] is not None], total=rows[0][-1])
+        return _counted_page(connection, which, limit, offset)
+    words = None if which.text is None else query_for(which.text)
+    if which.text is not None and words is None:
+        return JobPage(jobs=[], total=0)
+    found = sets.find(connection, which, words)
+    total = found.bit_count()
+    rows = fetch(connection, _AT, (json.dumps(from_the_top(found, total, offset, limit)),))
+    return JobPage(jobs=[*map(listed_job, rows)], total=total)
 
 
 def count_states(connection: sqlite3.Connection, client_id: str | None) -> Mapping[JobState, int]:
@@ -97,32 +46,73 @@ def count_states(connection: sqlite3.Connection, client_id: str | None) -> Mappi
     return {JobState(state): n for state, n in fetch(connection, _COUNTS, (client_id, client_id))}
 
 
-@cache
-def _found_page(*, statuses: int, by_client: bool, by_feature: bool, by_time: bool, tags: int, words: int) -> str:
-    """Write the query: the number of all that match stands behind each job, behind NULLs when the page has none.
+def _counted_page(connection: sqlite3.Connection, which: JobFilter, limit: int, offset: int) -> JobPage:
+    counts = count_states(connection, which.client_id)
+    total = sum(n for state, n in counts.items() if not which.statuses or state.status in which.statuses)
+    given: dict[str, Any] = {"client_id": which.client_id, "limit": limit}
+    given |= {f"status{n}": status for n, status in enumerate(which.statuses)}
+    kind = len(which.statuses), which.client_id is not None
+    if offset <= _NEAR:
+        given |= {"low": 0, "below": _ABOVE_ALL, "offset": offset}
+    elif offset < total:
+        given |= {"low": 0, "below": 1 + _nth(connection, kind, given, total, offset), "offset": 0}
+    else:
+        return JobPage(jobs=[], total=total)
+    return JobPage(jobs=[*map(listed_job, fetch(connection, page_query(*kind), given))], total=total)
 
-    Each criterion gives its jobs from an index that has all it asks for. What several criteria, or words, have in
-    common is found once; what one gives is rather read twice, for it comes newest first. `words` is at most 2.
-    """
-    # Indexes are named where otherwise the jobs themselves would be read, for the sake of their order.
-    arms = [f"SELECT job_seq FROM job_tags WHERE key = :key{n} AND value = :value{n}" for n in range(tags)]  # noqa: S608  no input
-    if by_feature:
-        arms.append("SELECT seq FROM jobs WHERE os_feature_id = :feature")
-    if words:
-        arms.append("SELECT rowid FROM job_texts WHERE job_texts MATCH :text")
-    if by_time:
-        arms.append("SELECT seq FROM jobs INDEXED BY jobs_created_at WHERE created_at >= :created_after")
-    status = f"status IN ({', '.join(f':status{n}' for n in range(statuses))})"
-    if by_client and statuses:
-        arms.append(f"SELECT seq FROM jobs INDEXED BY jobs_client_status WHERE client_id = :client_id AND {status}")  # noqa: S608  no input
-    elif by_client:
-        arms.append("SELECT seq FROM jobs WHERE client_id = :client_id")
-    elif statuses:
-        arms.append(f"SELECT seq FROM jobs WHERE {status}")  # noqa: S608  no input
-    common = " INTERSECT ".join(arms) + " ORDER BY 1" * (len(arms) > 1)
-    hint = "MATERIALIZED" if len(arms) > 1 or words > 1 else "NOT MATERIALIZED"
-    return f"""
-    WITH found (seq) AS {hint} ({common})
-    {select(", n FROM (SELECT count(*) AS n FROM found) LEFT JOIN jobs")}
-    ON seq IN (SELECT seq FROM found ORDER BY seq DESC LIMIT :limit OFFSET :offset) ORDER BY seq DESC
-    """  # noqa: S608  no input
+
+def _nth(connection: sqlite3.Connection, kind: tuple[int, bool], given: Mapping[str, Any], n: int, offset: int) -> int:
+    """Tell the place of the newest of n jobs but for `offset`, counted from the nearer end of all or of its block."""
+    low, below = 0, _ABOVE_ALL
+    if min(offset, n - 1 - offset) > _NEAR:
+        low, n, offset = _block(connection, blocks_query(*kind), given, offset)
+        below = low + _BLOCK
+        if n == _BLOCK:
+            return below - 1 - offset
+    newest_first = offset <= n // 2
+    query = places_query(*kind, newest_first=newest_first)
+    near = {"low": low, "below": below, "offset": offset if newest_first else n - 1 - offset, "limit": 1}
+    [(seq,)] = fetch(connection, query, {**given, **near})
+    return int(seq)
+
+
+def _block(connection: sqlite3.Connection, query: str, given: Mapping[str, Any], offset: int) -> tuple[int, int, int]:
+    """Tell where the block begins that has the job, how many jobs are in it, and after how many of them it comes."""
+    with closing(connection.execute(query, given)) as blocks:
+        for block, n in blocks:
+            if offset < n:
+                return block * _BLOCK, n, offset
+            offset -= n
+    raise AssertionError("the blocks have fewer jobs than the counts")
+
+
+@cache
+def page_query(statuses: int, by_client: bool) -> str:
+    """Write the query of a page."""
+    return select(f"FROM jobs WHERE seq IN ({places_query(statuses, by_client, newest_first=True)}) ORDER BY seq DESC")
+
+
+@cache
+def places_query(statuses: int, by_client: bool, *, newest_first: bool) -> str:
+    """Write the query of a page's places: those of each status come in order from an index, so that none reads all."""
+    order = "ORDER BY seq DESC" if newest_first else "ORDER BY seq"
+    found, *others = (
+        f"SELECT seq FROM jobs WHERE {it} AND seq >= :low AND seq < :below {order}"  # noqa: S608  no input
+        for it in _criteria(statuses, by_client)
+    )
+    if others:
+        limited = (f"SELECT * FROM ({arm} LIMIT :offset + :limit)" for arm in (found, *others))  # noqa: S608  no input
+        found = f"{' UNION ALL '.join(limited)} {order}"
+    return f"{found} LIMIT :limit OFFSET :offset"
+
+
+@cache
+def blocks_query(statuses: int, by_client: bool) -> str:
+    """Write the query of how many match in each block, the newest first."""
+    which = " OR ".join(_criteria(statuses, by_client))
+    return f"SELECT block, sum(n) FROM job_blocks WHERE {which} GROUP BY block ORDER BY block DESC"  # noqa: S608  no input
+
+
+def _criteria(statuses: int, by_client: bool) -> list[str]:
+    client = "client_id = :client_id" if by_client else "true"
+    return [f"{client} AND status = :status{n}" for n in range(statuses)] or [client]

@@ -10,6 +10,7 @@ from agent_adapters.sqlite.answers import put_answer
 from agent_adapters.sqlite.connection import fetch
 from agent_adapters.sqlite.database import Database
 from agent_adapters.sqlite.job_page import count_states, find_page
+from agent_adapters.sqlite.job_sets import JobSets
 from agent_adapters.sqlite.job_texts import TEXTS, put_texts, take_texts
 from agent_adapters.sqlite.ledger import enter
 from agent_adapters.sqlite.listed_jobs import listed_job, select
@@ -52,6 +53,7 @@ class SqliteJobRepo(JobRepo):
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._sets = JobSets()
 
     # By position: of some sixty names each is searched for from the first on.
     _ADD = f"INSERT INTO jobs ({', '.join(_ADDED)}) VALUES ({', '.join('?' * len(_ADDED))})"  # noqa: S608  our own names
@@ -107,7 +109,7 @@ class SqliteJobRepo(JobRepo):
         return await self._db.write(save)
 
     async def page(self, which: JobFilter, limit: int, offset: int) -> JobPage:
-        return await self._db.look(lambda connection: find_page(connection, which, limit, offset))
+        return await self._db.look(lambda connection: find_page(connection, self._sets, which, limit, offset))
 
     async def in_states(self, states: Collection[JobState]) -> Sequence[Job]:
         return await self._db.read_as(_JOBS.value, _JOBS.select(_in(states)), (json.dumps([*states]),))

@@ -1,10 +1,11 @@
 """The words of the jobs, by which they are found."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
+from agent_adapters.sqlite.connection import fetch
 from agent_adapters.sqlite.documents import storable
 
 TEXTS = ("title", "prompt", "branch_name")
@@ -14,6 +15,10 @@ _OUT = f"INSERT INTO job_texts (job_texts, rowid, {_COLUMNS})"
 # The index does not know what it has of a job: to take it out the same texts must be told as were put in.
 _TAKE = f"{_OUT} VALUES ('delete', :seq, :title, :prompt, :branch_name)"
 _TAKE_ALL = f"{_OUT} SELECT 'delete', seq, {_COLUMNS} FROM jobs WHERE seq IN (SELECT value FROM json_each(?))"  # noqa: S608  names of our own
+
+_TEXTS_OF = f"SELECT seq, {_COLUMNS} FROM jobs WHERE seq IN (SELECT value FROM json_each(?))"  # noqa: S608  names of our own
+_INDEX = "tokenize = 'unicode61 remove_diacritics 2', detail = none, columnsize = 0"
+"""As the schema has it: what a word is must be the same everywhere."""
 
 
 def put_texts(connection: sqlite3.Connection, row: Mapping[str, Any]) -> None:
@@ -31,13 +36,27 @@ def take_all_texts(connection: sqlite3.Connection, seqs: str) -> None:
     connection.execute(_TAKE_ALL, (seqs,))
 
 
+def found_among(connection: sqlite3.Connection, seqs: str, query: str) -> Sequence[int]:
+    """Tell which of these jobs the query finds; `seqs` is a JSON array. They are indexed anew, apart from the others.
+
+    The index of all would go through all that have these words.
+    """
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as scratch:
+        scratch.execute(f"CREATE VIRTUAL TABLE job_texts USING fts5 ({_COLUMNS}, {_INDEX})")
+        scratch.executemany(
+            f"INSERT INTO job_texts (rowid, {_COLUMNS}) VALUES (?, ?, ?, ?)",  # noqa: S608  names of our own
+            fetch(connection, _TEXTS_OF, (seqs,)),
+        )
+        return [seq for (seq,) in fetch(scratch, "SELECT rowid FROM job_texts WHERE job_texts MATCH ?", (query,))]
+
+
 def query_for(text: str) -> str | None:
     """Write the query for jobs that have each word of the text, or one that begins with it; None: there is no word.
 
     What a word is the index decides: here its tokenizer works on an index in memory, which is empty otherwise.
     """
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as scratch:
-        scratch.execute("CREATE VIRTUAL TABLE texts USING fts5 (text, tokenize = 'unicode61 remove_diacritics 2')")
+        scratch.execute(f"CREATE VIRTUAL TABLE texts USING fts5 (text, {_INDEX})")
         scratch.execute("CREATE VIRTUAL TABLE words USING fts5vocab (texts, row)")
         scratch.execute("INSERT INTO texts VALUES (?)", (storable(text),))
         return " AND ".join(f'"{word}"*' for (word,) in scratch.execute("SELECT term FROM words")) or None

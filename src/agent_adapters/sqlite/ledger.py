@@ -1,6 +1,7 @@
 """What was used, in SQLite. `SqliteJobRepo.save` enters a job with its end."""
 
 import sqlite3
+from calendar import monthrange
 from collections.abc import Mapping, Sequence
 from datetime import date
 from itertools import chain
@@ -17,6 +18,9 @@ from agent_core.ports import Ledger
 _KEYS = Record(LedgerKey)
 _SUMS = Record(Usage)
 _WINDOWS = Record(LimitWindow)
+_MONTHS_OF_A_YEAR = 12
+_NEVER = "~"
+"""Comes behind all days."""
 _CLOCK = ""
 """Stands in the place of a client's id."""
 _ENTER = f"""
@@ -29,6 +33,17 @@ _ENTER_DAY = f"""
 ON CONFLICT (day, client_id, coalesce(model, x''))
 DO UPDATE SET {", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMS.columns)}
 """
+_ENTER_MONTH = f"""
+INSERT INTO ledger_months
+SELECT substr(:day, 1, 8) || '01', :client_id, :model, {", ".join(f":{name}" for name in _SUMS.columns)} WHERE true
+ON CONFLICT (month, client_id, coalesce(model, x''))
+DO UPDATE SET {", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMS.columns)}
+"""
+_MONTHS = """
+SELECT * FROM ledger_days WHERE day >= :since AND day < :first_month
+UNION ALL SELECT * FROM ledger_months WHERE month >= :first_month AND month < :behind_months
+UNION ALL SELECT * FROM ledger_days WHERE day >= :behind_months AND day <= :until
+"""
 
 
 def enter(connection: sqlite3.Connection, job: Job) -> None:
@@ -37,13 +52,37 @@ def enter(connection: sqlite3.Connection, job: Job) -> None:
     row = _KEYS.row(key) | _SUMS.row(usage)
     connection.execute(_ENTER, row)
     connection.execute(_ENTER_DAY, row)
+    connection.execute(_ENTER_MONTH, row)
 
 
 def _usage(columns: str, order: str = "") -> str:
-    table = "ledger" if columns == "os_feature_id" else "ledger_days"
+    match columns:
+        case "os_feature_id":
+            lines = "ledger WHERE day BETWEEN :since AND :until"
+        case "client_id" | "model":
+            lines = f"({_MONTHS})"
+        case _:
+            lines = "ledger_days WHERE day BETWEEN :since AND :until"
     sums = ", ".join(f"sum({name})" for name in _SUMS.columns)
-    found = f"SELECT {sums}, {columns} FROM {table} WHERE day BETWEEN ? AND ?"  # noqa: S608  names of our own
-    return f"{found} GROUP BY {columns} ORDER BY {order}{columns}"
+    return f"SELECT {sums}, {columns} FROM {lines} GROUP BY {columns} ORDER BY {order}{columns}"  # noqa: S608  our own
+
+
+def _days(since: date | None, until: date | None) -> dict[str, str]:
+    """Tell the days that count and, of the months that count wholly, the first one's first day and the day behind."""
+    since, until = since or date.min, until or date.max
+    first = _month(since, later=since.day > 1)
+    behind = _month(until, later=until.day == monthrange(until.year, until.month)[1])
+    if first >= behind:
+        first = behind = f"{until}{_NEVER}"  # the next text behind the last day
+    return {"since": since.isoformat(), "until": until.isoformat(), "first_month": first, "behind_months": behind}
+
+
+def _month(of: date, *, later: bool) -> str:
+    """Return the first day of a month or of the one behind it, which may be that of no date any more."""
+    if of.year == date.max.year and of.month == _MONTHS_OF_A_YEAR and later:
+        return _NEVER
+    year, month = divmod(of.year * _MONTHS_OF_A_YEAR + of.month - 1 + later, _MONTHS_OF_A_YEAR)
+    return date(year, month + 1, 1).isoformat()
 
 
 class SqliteLedger(Ledger):
@@ -61,23 +100,21 @@ class SqliteLedger(Ledger):
     _USAGE: Mapping[UsageBy, str] = {by: _usage(column) for by, column in _COLUMNS.items()}
 
     async def usage(self, by: UsageBy, since: date | None = None, until: date | None = None) -> Sequence[UsageLine]:
-        days = (since or date.min).isoformat(), (until or date.max).isoformat()
-        return [UsageLine(key=row[-1], usage=_SUMS.value(row)) for row in await self._db.read(self._USAGE[by], days)]
+        rows = await self._db.read(self._USAGE[by], _days(since, until))
+        return [UsageLine(key=row[-1], usage=_SUMS.value(row)) for row in rows]
 
     _COSTLIEST: Mapping[UsageBy, str] = {
-        by: f"{_usage(column, 'sum(cost_usd) DESC, ')} LIMIT ?" for by, column in _COLUMNS.items()
+        by: f"{_usage(column, 'sum(cost_usd) DESC, ')} LIMIT :limit" for by, column in _COLUMNS.items()
     }
 
     async def costliest(self, by: UsageBy, since: date | None, until: date | None, limit: int) -> Sequence[UsageLine]:
-        which = (since or date.min).isoformat(), (until or date.max).isoformat(), limit
-        return [
-            UsageLine(key=row[-1], usage=_SUMS.value(row)) for row in await self._db.read(self._COSTLIEST[by], which)
-        ]
+        rows = await self._db.read(self._COSTLIEST[by], {**_days(since, until), "limit": limit})
+        return [UsageLine(key=row[-1], usage=_SUMS.value(row)) for row in rows]
 
     _BY_DAY = _usage("day, client_id")
 
     async def by_day(self, since: date, until: date) -> Sequence[DayLine]:
-        rows = await self._db.read(self._BY_DAY, (since.isoformat(), until.isoformat()))
+        rows = await self._db.read(self._BY_DAY, _days(since, until))
         return [
             DayLine(day=date.fromisoformat(day), client_id=client, usage=_SUMS.value(row)) for *row, day, client in rows
         ]

@@ -1,0 +1,173 @@
+"""Which jobs match each criterion of a filter, remembered, so that what a million jobs have in common is read once.
+
+A set that is remembered is true of one moment. What has changed since stands in `job_changes`; that alone is looked at
+when the set is asked for again.
+"""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from functools import reduce
+from operator import or_
+from threading import Lock
+
+from attrs import frozen
+
+from agent_adapters.sqlite.connection import fetch
+from agent_adapters.sqlite.documents import iso, storable
+from agent_adapters.sqlite.job_texts import found_among
+from agent_adapters.sqlite.place_sets import places, run_of, set_of, spread
+from agent_core.ports import JobFilter
+
+_ALL, _STATUS, _TEXT = "all", "status", "text"
+_CRITERIA = {
+    _TEXT: "SELECT rowid FROM job_texts WHERE job_texts MATCH ?",
+    "feature": "SELECT seq FROM jobs WHERE os_feature_id = ?",
+    "tag": "SELECT job_seq FROM job_tags WHERE key = ? AND value = ?",
+    "client": "SELECT seq FROM jobs WHERE client_id = ?",
+    _STATUS: "SELECT seq FROM jobs WHERE status = ?",
+    _ALL: "SELECT seq FROM jobs WHERE true",
+}
+"""What finds the jobs of each kind of criterion; all from an index that has all it asks for."""
+_AMONG = {
+    kind: f"{query} AND {query.split()[1]} IN (SELECT value FROM json_each(?))"  # noqa: S608  no input
+    for kind, query in _CRITERIA.items()
+    if kind != _TEXT
+}
+_MOMENT = "SELECT coalesce(max(place), 0), (SELECT coalesce(max(seq), 0) FROM jobs) FROM job_changes"
+_CHANGES = "SELECT job_seq, of_status FROM job_changes WHERE place > ?"
+_WHOLE_SPANS = "SELECT block FROM job_spans WHERE first_at >= ?"
+_CUT_SPANS = "SELECT block FROM job_spans WHERE first_at < ?1 AND last_at >= ?1"
+_MADE = "SELECT seq FROM jobs INDEXED BY jobs_created_at WHERE created_at >= ?"
+_MADE_IN = "SELECT seq FROM jobs WHERE +created_at >= ? AND seq BETWEEN ? AND ?"
+_SPAN = 512
+_FEW_SPANS = 8
+_FEW = 1000
+"""So many jobs are sooner looked at one by one than all of a client or a status, and sooner read than remembered."""
+_REMEMBERED = 64 * 1024 * 1024
+"""Bits of all sets together: 60 sets of a million jobs."""
+
+
+@frozen
+class Criterion:
+    """One criterion: a key of `_CRITERIA` and the values its query asks for."""
+
+    kind: str
+    values: tuple[str, ...] = ()
+
+
+@frozen
+class _Known:
+    jobs: int
+    moment: int
+
+
+class JobSets:
+    """The sets that were asked for last; readers in several threads share them."""
+
+    def __init__(self) -> None:
+        self.few = _FEW
+        self.few_spans = _FEW_SPANS
+        self._known: dict[Criterion, _Known] = {}
+        self._lock = Lock()
+
+    def find(self, connection: sqlite3.Connection, which: JobFilter, words: str | None) -> int:
+        """Return the set of the jobs that match; `words` is the query for the text.
+
+        Must come before anything else is read in the transaction, and there must be some criterion.
+        """
+        # Before the first read: so nothing known is of a later moment than what is read.
+        with self._lock:
+            known = dict(self._known)
+        return _Finding(self, connection, known).found(which, words)
+
+    def remember(self, criterion: Criterion, jobs: int, moment: int) -> None:
+        """Keep a set that was true at a moment; others may be forgotten for it."""
+        with self._lock:
+            self._known.pop(criterion, None)
+            self._known[criterion] = _Known(jobs, moment)
+            size = sum(known.jobs.bit_length() for known in self._known.values())
+            while size > _REMEMBERED:
+                size -= self._known.pop(next(iter(self._known))).jobs.bit_length()
+
+
+class _Finding:
+    """One answer, of one moment."""
+
+    def __init__(self, sets: JobSets, connection: sqlite3.Connection, known: dict[Criterion, _Known]) -> None:
+        self._sets = sets
+        self._connection = connection
+        self._known = known
+        [(self._moment, self._last)] = fetch(connection, _MOMENT)
+
+    def found(self, which: JobFilter, words: str | None) -> int:
+        # Those first of which there may be few; each is a choice of criteria.
+        choices = [[Criterion(_TEXT, (words,))]] if words is not None else []
+        if which.os_feature_id is not None:
+            choices.append([Criterion("feature", (storable(which.os_feature_id),))])
+        choices += ([Criterion("tag", (storable(key), storable(value)))] for key, value in which.tags.items())
+        found, known_to_exist = -1, False
+        if which.created_after is not None:
+            found, known_to_exist = self._made_since(iso(which.created_after))
+        if which.client_id is not None:
+            choices.append([Criterion("client", (storable(which.client_id),))])
+        if which.statuses:
+            choices.append([Criterion(_STATUS, (status,)) for status in which.statuses])
+        for choice in choices if choices or known_to_exist else [[Criterion(_ALL)]]:
+            if known_to_exist and found.bit_count() <= self._sets.few and choice[0].kind != _TEXT:
+                seqs = places(found)
+                found = reduce(or_, (self._among(criterion, seqs) for criterion in choice))
+            else:
+                found &= reduce(or_, map(self._of, choice))
+            known_to_exist = True
+        return found
+
+    def _of(self, criterion: Criterion) -> int:
+        known = self._known.get(criterion)
+        changed = None if known is None else self._changed(criterion, known.moment)
+        if known is None or changed is None:
+            query = _CRITERIA[criterion.kind]
+            # Words are not looked up twice, only to see whether what they find is a run.
+            jobs = (self._read if criterion.kind == _TEXT else self._all_of)(query, criterion.values)
+        elif changed:
+            others = known.jobs & ~set_of(changed, max(changed))
+            jobs = others | self._among(criterion, changed)
+        else:
+            jobs = known.jobs
+        if known is not None or jobs.bit_count() > self._sets.few:
+            self._sets.remember(criterion, jobs, self._moment)
+        return jobs
+
+    def _changed(self, criterion: Criterion, since: int) -> Sequence[int] | None:
+        """Tell which jobs may match since a moment, or not any more; None: that is forgotten."""
+        rows = fetch(self._connection, _CHANGES, (since,))
+        if len(rows) != self._moment - since:
+            return None
+        return [*{seq for seq, of_status in rows if criterion.kind == _STATUS or not of_status}]
+
+    def _among(self, criterion: Criterion, seqs: Sequence[int]) -> int:
+        if criterion.kind == _TEXT:
+            return set_of(found_among(self._connection, json.dumps(seqs), *criterion.values), self._last)
+        return self._read(_AMONG[criterion.kind], (*criterion.values, json.dumps(seqs)))
+
+    def _all_of(self, query: str, values: Sequence[object]) -> int:
+        """Return the set that a query finds; a run, like all jobs or those made lately, is not read one by one."""
+        about = f"WITH found (seq) AS ({query}) SELECT count(*), min(seq), max(seq) FROM found"  # noqa: S608  no input
+        [(n, first, last)] = fetch(self._connection, about, values)
+        return run_of(first, n) if n and n == last - first + 1 else self._read(query, values)
+
+    def _read(self, query: str, values: Sequence[object]) -> int:
+        with closing(self._connection.execute(query, values)) as rows:
+            return set_of((seq for (seq,) in rows), self._last)
+
+    def _made_since(self, time: str) -> tuple[int, bool]:
+        """Return the set of those made since, and True; or, of many, with places in it that have no job."""
+        whole = self._all_of(_WHOLE_SPANS, (time,))
+        cut = fetch(self._connection, _CUT_SPANS, (time,))
+        if whole.bit_count() + len(cut) <= self._sets.few_spans:
+            return self._all_of(_MADE, (time,)), True
+        found = spread(whole, _SPAN)
+        for (block,) in cut:
+            found |= self._read(_MADE_IN, (time, block * _SPAN, (block + 1) * _SPAN - 1))
+        return found, False
