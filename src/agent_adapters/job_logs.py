@@ -14,6 +14,7 @@ import logging
 import os
 from collections.abc import Sequence
 from datetime import UTC
+from json.encoder import encode_basestring
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -24,7 +25,6 @@ from agent_core.ports import MessageLog
 
 log = logging.getLogger(__name__)
 
-_quoted = json.JSONEncoder(ensure_ascii=False).encode
 _checked = msgspec.json.Decoder(msgspec.Raw).decode
 
 
@@ -86,13 +86,14 @@ def _append(path: Path, lines: bytes) -> None:
 
 def _lines(messages: Sequence[JobMessage]) -> bytes:
     lines = []
-    time, at = None, ""
+    time, kind, head = None, None, ""
     for message in messages:
-        if message.created_at is not time:  # those that were said at once have one
-            time = message.created_at
+        if message.created_at is not time or message.type is not kind:  # those that were said at once have one
+            time, kind = message.created_at, message.type
             at = time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            head = f'{{"at":"{at}","type":"{kind}","content":'
         event = "" if message.raw is None else f',"event":{_event(message.raw)}'
-        lines.append(f'{{"at":"{at}","type":"{message.type}","content":{_quoted(message.content)}{event}}}\n')
+        lines.append(f"{head}{encode_basestring(message.content)}{event}}}\n")
     return "".join(lines).encode("utf-8", "replace")
 
 

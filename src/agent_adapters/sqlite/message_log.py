@@ -92,11 +92,15 @@ def _within(limit: int, messages: Sequence[JobMessage], size: int) -> Iterator[t
     which would have to be rewritten all the time. A size above the limit says that the notice was given.
     """
     block = MessageBlock()
+    time, at = None, 0
     for message in messages:
         content = storable(message.content)
         if not content:
             continue
-        number, at = _NUMBERS[message.type], (message.created_at - _EPOCH) // _MS
+        if message.created_at is not time:  # those that were said at once have one
+            time = message.created_at
+            at = (time - _EPOCH) // _MS
+        number = _NUMBERS[message.type]
         if number != _SYSTEM:
             if size > limit:
                 continue

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from attrs import Factory, field, frozen
 
@@ -79,8 +80,7 @@ class MessageType(StrEnum):
     SYSTEM = "system"
 
 
-@frozen(kw_only=True)
-class JobMessage:
+class JobMessage(NamedTuple):
     """One line of a job's log. `raw` is the agent's own event, on the first message made from it."""
 
     type: MessageType

@@ -126,8 +126,7 @@ class RunLog:
     def _stamped(self, messages: Sequence[AgentMessage]) -> list[JobMessage]:
         now = self._clock()
         return [
-            JobMessage(type=type_, content=content, raw=raw, created_at=now)
-            for type_, content, raw in self._without_secrets(messages)
+            JobMessage(type_, content, now, raw) for type_, content, raw in self._without_secrets(messages)
         ]
 
     def _without_secrets(self, messages: Sequence[AgentMessage]) -> Sequence[AgentMessage]:
