@@ -92,15 +92,21 @@ def _lines(messages: Sequence[JobMessage]) -> bytes:
             time, kind = message.created_at, message.type
             at = time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
             head = f'{{"at":"{at}","type":"{kind}","content":'
-        event = "" if message.raw is None else f',"event":{_event(message.raw)}'
-        lines.append(f"{head}{encode_basestring(message.content)}{event}}}\n")
-    return "".join(lines).encode("utf-8", "replace")
+        lines.append(f"{head}{encode_basestring(message.content)}".encode("utf-8", "replace"))
+        if message.raw is not None:
+            lines += b',"event":', _event(message.raw)
+        lines.append(b"}\n")
+    return b"".join(lines)
 
 
-def _event(raw: str) -> str:
+def _event(raw: bytes) -> bytes:
     """Return the raw event as it is when it may stand in a line of JSON, else as a string."""
     try:
         _checked(raw)
-    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
-        return json.dumps(raw)
-    return json.dumps(raw) if "\n" in raw or "\r" in raw else raw
+    except (msgspec.MsgspecError, RecursionError):
+        return _as_string(raw)
+    return _as_string(raw) if b"\n" in raw or b"\r" in raw else raw
+
+
+def _as_string(raw: bytes) -> bytes:
+    return json.dumps(raw.decode("utf-8", "replace")).encode()

@@ -59,7 +59,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
 _quickly = msgspec.json.Decoder(Answer).decode
 
 
-def read_answer(line: str) -> Answer | None:
+def read_answer(line: bytes) -> Answer | None:
     """Read a line that is an answer of the usual shape; None when it is not."""
     try:
         return _quickly(line)

@@ -39,7 +39,7 @@ SUBJECTS: Mapping[str, tuple[str, ...]] = {
 """What of a tool's input says what it is about."""
 
 
-def said(event: Event | Answer, raw: str, cwd: str) -> list[AgentMessage]:
+def said(event: Event | Answer, raw: bytes, cwd: str) -> list[AgentMessage]:
     """Make the event's messages. Paths below `cwd` are shown relative to it."""
     if isinstance(event, Answer):
         words = _answer(event, cwd)
@@ -60,7 +60,7 @@ def plain(kind: MessageType, line: str) -> list[AgentMessage]:
 
 def left_out(line: str) -> list[AgentMessage]:
     """Make the message of an event that was too long to be read whole."""
-    return [AgentMessage(SYSTEM, f"An event too long to be read was left out: {tidy(line[:200])}…", line)]
+    return [AgentMessage(SYSTEM, f"An event too long to be read was left out: {tidy(line[:200])}…", line.encode())]
 
 
 def _answer(answer: Answer, cwd: str) -> Words:

@@ -42,9 +42,9 @@ class RunRecord:
         self._model = ""
         self._used: list[Event] = []
 
-    def hear(self, line: str) -> list[AgentMessage]:
-        """Take a line of standard output."""
-        event = read_answer(line) or parse(line)
+    def hear(self, raw: bytes) -> list[AgentMessage]:
+        """Take a line of standard output, in UTF-8."""
+        event = read_answer(raw) or parse(line := raw.decode())
         if event is None:
             self.last_words.append(shortened(line, LONGEST_LAST_WORD))
             return plain(OUT, line) if not line.startswith("{") or len(line) < LONGEST_LINE else left_out(line)
@@ -54,10 +54,11 @@ class RunRecord:
             self._take_answer(event)
         else:
             self._take(event)
-        return said(event, line, self._cwd)
+        return said(event, raw, self._cwd)
 
-    def hear_complaint(self, line: str) -> list[AgentMessage]:
-        """Take a line of standard error."""
+    def hear_complaint(self, raw: bytes) -> list[AgentMessage]:
+        """Take a line of standard error, in UTF-8."""
+        line = raw.decode()
         self.last_words.append(shortened(line, LONGEST_LAST_WORD))
         self._note_refusal(line)
         return plain(ERR, line)

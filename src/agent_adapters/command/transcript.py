@@ -21,7 +21,7 @@ class Transcript:
 
     def hear(self, lines: Lines) -> list[AgentMessage]:
         """Make the lines' messages. An event in JSON goes to the job's log file as such, too."""
-        said = (self._hear(lines.stream, text) for text in lines.texts)
+        said = (self._hear(lines.stream, text.decode()) for text in lines.texts)
         return [message for message in said if message]
 
     def _hear(self, stream: Stream, text: str) -> AgentMessage | None:
@@ -33,7 +33,7 @@ class Transcript:
             return None
         self._last.append(shortened(words, LONGEST_LINE))
         kind = MessageType.STDOUT if stream is Stream.STDOUT else MessageType.STDERR
-        return AgentMessage(kind, words, words if is_event else None)
+        return AgentMessage(kind, words, words.encode() if is_event else None)
 
     @property
     def result_text(self) -> str | None:

@@ -12,7 +12,7 @@ from attrs import frozen
 from agent_adapters.processes.lines import LineSplitter
 
 BUFFER_FULL = 256 << 10
-"""Characters in lines not yet asked for above which nothing more is read: the child then waits."""
+"""Bytes in lines not yet asked for above which nothing more is read: the child then waits."""
 CHUNK = 64 << 10
 """Bytes that are read at once: what a pipe holds."""
 GATHER = 0.01
@@ -37,10 +37,10 @@ class Line:
 
 @frozen
 class Lines:
-    """Lines of one output, one after the other, without their ends."""
+    """Lines of one output, one after the other, without their ends, in UTF-8."""
 
     stream: Stream
-    texts: Sequence[str]
+    texts: Sequence[bytes]
 
 
 class _Output:
@@ -138,7 +138,7 @@ class Pipes:
     def next_line(self) -> Line | None:
         """Take the oldest line, or None when more has to be read first."""
         if not self._lines:
-            self._lines.extend(Line(heard.stream, text) for heard in self.take() for text in heard.texts)
+            self._lines.extend(Line(heard.stream, text.decode()) for heard in self.take() for text in heard.texts)
         return self._lines.popleft() if self._lines else None
 
     def give(self, data: bytes) -> None:

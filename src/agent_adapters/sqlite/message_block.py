@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 import msgspec
 from attrs import define, field
 
+from agent_adapters.sqlite.documents import storable
+
 LONGEST = 32 << 10
 """Characters of content from which on a block takes no more lines: to read one of its lines is to read it whole."""
 
@@ -39,12 +41,15 @@ class MessageBlock:
         self.size += 1
         self._characters += len(content)
 
-    def stored(self) -> str:
+    def stored(self) -> bytes:
         """Return the value."""
-        return _encoded(self._runs).decode()
+        try:
+            return _encoded(self._runs)
+        except UnicodeEncodeError:  # halves of characters
+            return _encoded([(*what, [*map(storable, contents)]) for *what, contents in self._runs])
 
 
-def lines_of(stored: str, first_seq: int, after: int) -> Iterator[tuple[int, int, int, str]]:
+def lines_of(stored: bytes, first_seq: int, after: int) -> Iterator[tuple[int, int, int, str]]:
     """Return place in the log, type, time and content of the lines of a block, of those behind `after`."""
     for place, type_, at, contents in _decoded(stored):
         seq = first_seq + place

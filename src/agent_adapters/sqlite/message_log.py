@@ -12,7 +12,7 @@ from attrs import define, field
 
 from agent_adapters.sqlite.connection import Row, fetch, insert_many
 from agent_adapters.sqlite.database import Database
-from agent_adapters.sqlite.documents import iso, storable
+from agent_adapters.sqlite.documents import iso
 from agent_adapters.sqlite.message_block import MessageBlock, lines_of
 from agent_core.domain.job import JobMessage, MessageType
 from agent_core.ports import MessageLog, Retention
@@ -71,7 +71,7 @@ class _Ride:
         stored = fetch(connection, _JOBS, (json.dumps([job_id for job_id, _ in self.groups]),))
         jobs: dict[str, tuple[int, int]] = {job_id: (job_seq, size) for job_id, job_seq, size in stored}
         groups: list[int] = []
-        blocks: list[int | str] = []
+        blocks: list[int | bytes] = []
         for job_id, messages in self.groups:
             if job_id not in jobs:  # it was deleted meanwhile
                 continue
@@ -94,7 +94,7 @@ def _within(limit: int, messages: Sequence[JobMessage], size: int) -> Iterator[t
     block = MessageBlock()
     time, at = None, 0
     for message in messages:
-        content = storable(message.content)
+        content = message.content
         if not content:
             continue
         if message.created_at is not time:  # those that were said at once have one
@@ -104,7 +104,7 @@ def _within(limit: int, messages: Sequence[JobMessage], size: int) -> Iterator[t
         if number != _SYSTEM:
             if size > limit:
                 continue
-            size += len(content) if content.isascii() else len(content.encode())
+            size += len(content) if content.isascii() else len(content.encode("utf-8", "replace"))
             if size > limit:
                 number, size = _SYSTEM, limit + 1
                 content = f"The agent has said more than {limit / MIB:g} MiB: the rest is not stored here"

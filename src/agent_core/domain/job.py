@@ -81,12 +81,12 @@ class MessageType(StrEnum):
 
 
 class JobMessage(NamedTuple):
-    """One line of a job's log. `raw` is the agent's own event, on the first message made from it."""
+    """One line of a job's log. `raw` is the agent's own event in UTF-8, on the first message made from it."""
 
     type: MessageType
     content: str
     created_at: datetime
-    raw: str | None = None
+    raw: bytes | None = None
     seq: int = 0
     """Its place in the database-wide order; 0 until it is stored."""
 

@@ -12,6 +12,7 @@ from agent_core.domain.errors import IllegalEvent
 from agent_core.domain.events import Event
 from agent_core.domain.job import Job, JobMessage, MessageType
 from agent_core.domain.lifecycle import advance
+from agent_core.domain.secrets import Secrets
 from agent_core.ports import AgentMessage, JobRepo, MessageLog
 
 log = logging.getLogger(__name__)
@@ -81,11 +82,10 @@ class RunLog:
         messages: MessageLog,
         clock: Callable[[], datetime],
         pause: float,
-        redact: Callable[[str], str],
+        secrets: Callable[[], Secrets],
     ) -> None:
         self._job_id = job_id
-        self.redact = redact
-        """Replaces secrets as they are replaced in every message."""
+        self._secrets = secrets
         self._messages = messages
         self._clock = clock
         self._pause = pause
@@ -118,6 +118,10 @@ class RunLog:
         """Add a message of the server's own."""
         await self.write([AgentMessage(MessageType.SYSTEM, sentence)])
 
+    def redact(self, text: str) -> str:
+        """Replace secrets as they are replaced in every message."""
+        return self._secrets().redact(text)
+
     async def own_up(self) -> None:
         """Say how many messages were lost, where no later message has told it; for when the log is closed."""
         if self._lost:
@@ -130,11 +134,10 @@ class RunLog:
         ]
 
     def _without_secrets(self, messages: Sequence[AgentMessage]) -> Sequence[AgentMessage]:
-        redact = self.redact
-        together = "\n".join([text for _, content, raw in messages for text in (content, raw) if text])
-        if redact(together) == together:  # the rule: to look through all of them at once is much quicker
+        secrets = self._secrets()
+        if not secrets.may_be_in(b"\n".join(map(_text, messages))):  # the rule, and quicker than to look at each
             return messages
-        return [AgentMessage(type_, redact(content), raw and redact(raw)) for type_, content, raw in messages]
+        return [_redacted(message, secrets) if secrets.may_be_in(_text(message)) else message for message in messages]
 
     async def _store(self) -> None:
         while True:
@@ -169,3 +172,13 @@ class RunLog:
                 await self._closing.wait()
         except TimeoutError:
             pass
+
+
+def _text(message: AgentMessage) -> bytes:
+    content = message.content.encode("utf-8", "surrogatepass")
+    return content if message.raw is None else b"%b\n%b" % (content, message.raw)
+
+
+def _redacted(message: AgentMessage, secrets: Secrets) -> AgentMessage:
+    raw = message.raw and secrets.redact(message.raw.decode("utf-8", "replace")).encode("utf-8", "replace")
+    return AgentMessage(message.type, secrets.redact(message.content), raw)

@@ -3,7 +3,7 @@
 -- Groups of older versions have their lines in `message_lines`, until they are deleted.
 CREATE TABLE message_blocks (
   last_seq INTEGER PRIMARY KEY,
-  runs     TEXT NOT NULL
+  runs     BLOB NOT NULL
 ) STRICT;
 CREATE TRIGGER message_groups_deleted_with_block AFTER DELETE ON message_groups BEGIN
   DELETE FROM message_blocks WHERE last_seq = old.last_seq;
@@ -23,6 +23,6 @@ CREATE VIEW job_messages (id, job_id, type, content, created_at) AS
     FROM jobs AS job
     JOIN message_groups AS grp ON grp.job_seq = job.seq
     JOIN message_blocks AS block ON block.last_seq = grp.last_seq
-    JOIN json_each(block.runs) AS run
+    JOIN json_each(CAST(block.runs AS TEXT)) AS run
     JOIN json_each(run.value, '$[3]') AS line
   );
