@@ -66,7 +66,7 @@ def left_out(line: str) -> list[AgentMessage]:
 def _answer(answer: Answer, cwd: str) -> Words:
     for block in answer.message.content:
         if block.type == "text":
-            yield ERR if answer.failed else OUT, fit(block.text).strip("\n")
+            yield ERR if answer.failed else OUT, block.text.strip("\n").replace("\0", "\ufffd")
         elif block.type == "tool_use":
             yield OUT, _tool(fit(block.name), block.input, cwd)
 

@@ -1,7 +1,12 @@
 """What a run of the CLI has used so far, by the usage that its answers carry. Pure."""
 
+from collections import OrderedDict
+
 from agent_adapters.claude.answer import Answer
 from agent_core.ports import AgentUsed
+
+UNDER_WAY = 100
+"""So many answers are known to be the same when they come again: each is over before as many others have begun."""
 
 
 class UsageTold:
@@ -11,7 +16,7 @@ class UsageTold:
     """
 
     def __init__(self) -> None:
-        self._told: dict[str, tuple[int, int]] = {}
+        self._told: OrderedDict[str, tuple[int, int]] = OrderedDict()
         """Tokens in and out, by the answer's id."""
         self._turns = 0
         """Those of the conversation itself: what the agent's own agents answer is no turn of it."""
@@ -26,6 +31,8 @@ class UsageTold:
             return
         if name not in self._told:
             self._told[name] = 0, 0
+            if len(self._told) > UNDER_WAY:
+                self._told.popitem(last=False)
             self._turns += answer.parent_tool_use_id is None
             self._news = True
         told_in, told_out = self._told[name]

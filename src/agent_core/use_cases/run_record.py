@@ -135,9 +135,10 @@ class RunLog:
 
     def _without_secrets(self, messages: Sequence[AgentMessage]) -> Sequence[AgentMessage]:
         secrets = self._secrets()
-        if not secrets.may_be_in(b"\n".join(map(_text, messages))):  # the rule, and quicker than to look at each
-            return messages
-        return [_redacted(message, secrets) if secrets.may_be_in(_text(message)) else message for message in messages]
+        contents = "\n".join([content for _, content, _ in messages]).encode("utf-8", "surrogatepass")
+        if secrets.may_be_in(contents) or secrets.may_be_in(b"\n".join([raw for *_, raw in messages if raw])):
+            return [_redacted(message, secrets) for message in messages]
+        return messages  # the rule, and quicker than to look at each
 
     async def _store(self) -> None:
         while True:
@@ -172,11 +173,6 @@ class RunLog:
                 await self._closing.wait()
         except TimeoutError:
             pass
-
-
-def _text(message: AgentMessage) -> bytes:
-    content = message.content.encode("utf-8", "surrogatepass")
-    return content if message.raw is None else b"%b\n%b" % (content, message.raw)
 
 
 def _redacted(message: AgentMessage, secrets: Secrets) -> AgentMessage:
