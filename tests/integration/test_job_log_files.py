@@ -23,7 +23,9 @@ JOB = "job-0123456789abcdef"
 
 
 def said(content: str, raw: str | None = None) -> JobMessage:
-    return JobMessage(type=MessageType.STDOUT, content=content, created_at=AT, raw=raw and raw.encode())
+    return JobMessage(
+        type=MessageType.STDOUT, content=content, created_at=AT, raw=None if raw is None else raw.encode()
+    )
 
 
 @pytest.fixture

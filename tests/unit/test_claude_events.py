@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from agent_adapters.claude.answer import answer_in, read_answer
 from agent_adapters.claude.record import RunRecord
+from agent_adapters.claude.values import parse
 from agent_core.domain.job import MessageType
 from agent_core.ports import AgentMessage
 
@@ -78,6 +80,13 @@ def test_every_event_of_a_recorded_stream_keeps_its_raw_text_once(name: str) -> 
         assert [message.raw for message in messages if message.raw is not None] == [line.encode()]
         assert messages[0].raw == line.encode()
         assert all(message.content for message in messages[1:])
+
+
+def test_an_answer_is_the_same_by_its_type_and_by_what_there_is_of_it() -> None:
+    lines = [line for path in STREAMS.glob("*.jsonl") for line in recorded(path.stem)]
+    typed = {line: answer for line in lines if (answer := read_answer(line.encode()))}
+    assert typed == {line: answer_in(parse(line) or {}) for line in typed}
+    assert {line for line in lines if '"type":"assistant"' in line[:30]} == {*typed}
 
 
 @pytest.mark.parametrize(

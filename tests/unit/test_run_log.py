@@ -46,7 +46,9 @@ async def test_a_secret_in_one_message_of_a_group_is_gone_and_the_others_are_as_
     held = HeldLog()
     held.released.set()
     async with log_over(held) as log:
-        await log.write([said("one", b'{"n": 1}'), said(f"is {SECRET}", f'"{SECRET}"'.encode()), said("two"), said("", b"{}")])
+        await log.write(
+            [said("one", b'{"n": 1}'), said(f"is {SECRET}", f'"{SECRET}"'.encode()), said("two"), said("", b"{}")]
+        )
         await log.write([said("three"), said("four")])
     stored = [(message.content, message.raw) for group in held.groups for message in group]
     assert stored == [

@@ -77,13 +77,11 @@ def answer_in(event: Event) -> Answer:
     ]
     return Answer(
         type="assistant",
-        message=Words(
-            id=text(message, "id"), content=blocks, usage=_usage(usage) if isinstance(usage, dict) else None
-        ),
+        message=Words(id=text(message, "id"), content=blocks, usage=_usage(usage) if isinstance(usage, dict) else None),
         parent_tool_use_id=None if event.get("parent_tool_use_id") is None else text(event, "parent_tool_use_id"),
-        error=text(event, "error"),
+        error=text(event, "error") or None,
         is_api_error_message=bool(event.get("error")) or event.get("is_api_error_message") is True,
-        api_error_params=dict(mapping(event, "api_error_params")),
+        api_error_params=dict(mapping(event, "api_error_params")) or None,
     )
 
 

@@ -1,6 +1,6 @@
 """Many lines of a job's log in one value: the lines that were said at once share their type and time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import msgspec
 from attrs import define, field

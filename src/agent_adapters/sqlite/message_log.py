@@ -76,11 +76,11 @@ class _Ride:
             if job_id not in jobs:  # it was deleted meanwhile
                 continue
             job_seq, size = jobs[job_id]
-            for block, size in _within(self.limit, messages, size):
-                groups += (seq + block.size, seq + 1, job_seq, size)
+            for block, job_bytes in _within(self.limit, messages, size):
+                groups += (seq + block.size, seq + 1, job_seq, job_bytes)
                 seq += block.size
                 blocks += (seq, block.stored())
-            jobs[job_id] = job_seq, size
+                jobs[job_id] = job_seq, job_bytes
         insert_many(connection, "message_groups", _GROUP, groups)
         insert_many(connection, "message_blocks", _BLOCK, blocks)
 

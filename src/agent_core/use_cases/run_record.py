@@ -129,9 +129,7 @@ class RunLog:
 
     def _stamped(self, messages: Sequence[AgentMessage]) -> list[JobMessage]:
         now = self._clock()
-        return [
-            JobMessage(type_, content, now, raw) for type_, content, raw in self._without_secrets(messages)
-        ]
+        return [JobMessage(type_, content, now, raw) for type_, content, raw in self._without_secrets(messages)]
 
     def _without_secrets(self, messages: Sequence[AgentMessage]) -> Sequence[AgentMessage]:
         secrets = self._secrets()
