@@ -14,7 +14,6 @@ import logging
 import os
 from collections.abc import Sequence
 from datetime import UTC
-from json.encoder import encode_basestring
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -25,6 +24,7 @@ from agent_core.ports import MessageLog
 
 log = logging.getLogger(__name__)
 
+_encoded = msgspec.json.Encoder().encode
 _checked = msgspec.json.Decoder(msgspec.Raw).decode
 
 
@@ -85,18 +85,25 @@ def _append(path: Path, lines: bytes) -> None:
 
 
 def _lines(messages: Sequence[JobMessage]) -> bytes:
-    lines = []
-    time, kind, head = None, None, ""
+    parts = []
+    time, kind, head = None, None, b""
     for message in messages:
         if message.created_at is not time or message.type is not kind:  # those that were said at once have one
             time, kind = message.created_at, message.type
             at = time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            head = f'{{"at":"{at}","type":"{kind}","content":'
-        lines.append(f"{head}{encode_basestring(message.content)}".encode("utf-8", "replace"))
+            head = f'{{"at":"{at}","type":"{kind}","content":'.encode()
+        parts += head, _quoted(message.content)
         if message.raw is not None:
-            lines += b',"event":', _event(message.raw)
-        lines.append(b"}\n")
-    return b"".join(lines)
+            parts += b',"event":', _event(message.raw)
+        parts.append(b"}\n")
+    return b"".join(parts)
+
+
+def _quoted(text: str) -> bytes:
+    try:
+        return _encoded(text)
+    except UnicodeEncodeError:  # halves of characters
+        return _encoded(text.encode("utf-8", "replace").decode())
 
 
 def _event(raw: bytes) -> bytes:
