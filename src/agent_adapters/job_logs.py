@@ -85,7 +85,7 @@ def _append(path: Path, lines: bytes) -> None:
 
 
 def _lines(messages: Sequence[JobMessage]) -> bytes:
-    parts = []
+    parts: list[bytes] = []
     time, kind, head = None, None, b""
     for message in messages:
         if message.created_at is not time or message.type is not kind:  # those that were said at once have one
