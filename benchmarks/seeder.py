@@ -80,10 +80,11 @@ FROM jobs WHERE seq >= :first_job
 """
 LINES = """
 WITH RECURSIVE p(x) AS (SELECT 0 UNION ALL SELECT x + 1 FROM p WHERE x < :each - 1)
-INSERT INTO message_lines (seq, type, at, content)
-SELECT g.first_seq + x, iif(x % 20 = 19, 1, 0), 1700000000000 + g.first_seq + x,
-       'Step ' || x || ': read src/components/site/detail.tsx and edited the tab list as asked'
+INSERT INTO message_blocks (last_seq, runs)
+SELECT g.last_seq, CAST(json_group_array(json_array(x, iif(x % 20 = 19, 1, 0), 1700000000000 + g.first_seq + x,
+       json_array('Step ' || x || ': read src/components/site/detail.tsx and edited the tab list as asked'))) AS BLOB)
 FROM message_groups AS g CROSS JOIN p WHERE g.first_seq >= :first_line
+GROUP BY g.last_seq
 """
 CALLBACKS = """
 INSERT INTO outbox (id, job_id, url, event, body, created_at, next_at, state, attempts)
@@ -128,7 +129,8 @@ def seed(database: Path, jobs: int, messages: int) -> Json:
         db.execute(sql)
     db.execute("PRAGMA synchronous=FULL")
     db.execute(f"PRAGMA journal_mode={mode}")
-    counts = [db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("jobs", "message_lines")]
+    asked = ("SELECT count(*) FROM jobs", "SELECT sum(last_seq - first_seq + 1) FROM message_groups")
+    counts = [db.execute(question).fetchone()[0] or 0 for question in asked]
     db.close()
     return {
         "jobs": counts[0],

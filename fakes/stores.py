@@ -123,13 +123,13 @@ class FakeMessageLog(MessageLog, Retention):
         for message in messages:
             if not message.content and message.raw is None:
                 continue
-            log.append(evolve(message, seq=self.db.next_place()))
+            log.append(message._replace(seq=self.db.next_place()))
         self.db.ring()
 
     async def read(self, job_id: str, after: int = 0, limit: int | None = None) -> Sequence[JobMessage]:
         await self.db.turn()
         found = [m for m in self.db.messages.get(job_id, ()) if m.seq > after and m.content]
-        return tuple(evolve(message, raw=None) for message in found[:limit])
+        return tuple(message._replace(raw=None) for message in found[:limit])
 
     async def forget(self, before: datetime, at_most: int) -> int:
         await self.db.turn()

@@ -24,7 +24,7 @@ from agent_core.ports import MessageLog
 
 log = logging.getLogger(__name__)
 
-_quoted = json.JSONEncoder(ensure_ascii=False).encode
+_encoded = msgspec.json.Encoder().encode
 _checked = msgspec.json.Decoder(msgspec.Raw).decode
 
 
@@ -85,21 +85,35 @@ def _append(path: Path, lines: bytes) -> None:
 
 
 def _lines(messages: Sequence[JobMessage]) -> bytes:
-    lines = []
-    time, at = None, ""
+    parts: list[bytes] = []
+    time, kind, head = None, None, b""
     for message in messages:
-        if message.created_at is not time:  # those that were said at once have one
-            time = message.created_at
+        if message.created_at is not time or message.type is not kind:  # those that were said at once have one
+            time, kind = message.created_at, message.type
             at = time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        event = "" if message.raw is None else f',"event":{_event(message.raw)}'
-        lines.append(f'{{"at":"{at}","type":"{message.type}","content":{_quoted(message.content)}{event}}}\n')
-    return "".join(lines).encode("utf-8", "replace")
+            head = f'{{"at":"{at}","type":"{kind}","content":'.encode()
+        parts += head, _quoted(message.content)
+        if message.raw is not None:
+            parts += b',"event":', _event(message.raw)
+        parts.append(b"}\n")
+    return b"".join(parts)
 
 
-def _event(raw: str) -> str:
+def _quoted(text: str) -> bytes:
+    try:
+        return _encoded(text)
+    except UnicodeEncodeError:  # halves of characters
+        return _encoded(text.encode("utf-8", "replace").decode())
+
+
+def _event(raw: bytes) -> bytes:
     """Return the raw event as it is when it may stand in a line of JSON, else as a string."""
     try:
         _checked(raw)
-    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
-        return json.dumps(raw)
-    return json.dumps(raw) if "\n" in raw or "\r" in raw else raw
+    except (msgspec.MsgspecError, RecursionError):
+        return _as_string(raw)
+    return _as_string(raw) if b"\n" in raw or b"\r" in raw else raw
+
+
+def _as_string(raw: bytes) -> bytes:
+    return json.dumps(raw.decode("utf-8", "replace")).encode()

@@ -235,7 +235,7 @@ class AgentCore:
         pause = self._config.message_pause.total_seconds()
         return Run(
             RunRecord(job, self._job_repo, redact),
-            RunLog(job.id, self._message_log, self._clock, pause, redact),
+            RunLog(job.id, self._message_log, self._clock, pause, partial(self._secrets.of, job.client_id)),
             self._steps,
             self._clock,
             self._delivery_id,

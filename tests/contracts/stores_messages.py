@@ -119,14 +119,14 @@ class MessageLogContract:
     async def test_a_raw_event_may_come_with_a_message(self, stores: Stores) -> None:
         await with_jobs(stores, "job-1")
         [message] = messages("said")
-        raw = JobMessage(type=message.type, content="said", created_at=message.created_at, raw='{"type":"assistant"}')
+        raw = JobMessage(type=message.type, content="said", created_at=message.created_at, raw=b'{"type":"assistant"}')
         await stores.messages.append("job-1", [raw])
         assert contents(await stores.messages.read("job-1")) == ["said"]
 
     async def test_a_message_without_content_is_not_among_those_that_are_read(self, stores: Stores) -> None:
         await with_jobs(stores, "job-1")
         [said] = messages("said")
-        silent = JobMessage(type=said.type, content="", created_at=said.created_at, raw='{"type":"user"}')
+        silent = JobMessage(type=said.type, content="", created_at=said.created_at, raw=b'{"type":"user"}')
         await stores.messages.append("job-1", [silent, said, silent])
         assert contents(await stores.messages.read("job-1")) == ["said"]
 

@@ -160,13 +160,13 @@ async def test_an_event_too_long_to_be_read_hides_nothing_that_follows(place: Pl
     events = await played(agent, place.task("[[play:long mib=30]] [[play:say text=after]]"))
     assert ending(events).ending is Ending.FINISHED
     assert words(events)[-1] == "after"
-    assert max(len(event.content) + len(event.raw or "") for event in said(events)) < 3 << 20
+    assert max(len(event.content) + len(event.raw or b"") for event in said(events)) < 3 << 20
 
 
 async def test_a_long_event_is_read_whole(place: Place) -> None:
     agent = place.agent()
     events = await played(agent, place.task("[[play:long mib=4]] [[play:say text=after]]"))
-    assert [len(event.raw or "") > 4 << 20 for event in said(events)].count(True) == 1
+    assert [len(event.raw or b"") > 4 << 20 for event in said(events)].count(True) == 1
     assert words(events)[-1] == "after"
 
 

@@ -29,7 +29,7 @@ async def main():
     prompt = "[[play:flood lines=400 width=500000]] [[play:say text=after]]"
     async for event in place.agent().run(place.task(prompt)):
         if isinstance(event, AgentSaid):
-            size += sum(len(message.raw or "") for message in event.messages)
+            size += sum(len(message.raw or b"") for message in event.messages)
             after += [message.content for message in event.messages].count("after")
         elif isinstance(event, AgentEnded):
             unit = 1 if sys.platform == "darwin" else 1024

@@ -62,7 +62,7 @@ class Place:
         self.repos.origin("acme", "shop")
         self.agent = FakeCodeAgent(self.repos)
         event = json.dumps({"type": "assistant", "text": SAID})
-        said = (AgentMessage(MessageType.STDOUT, SAID, event), SAID)
+        said = (AgentMessage(MessageType.STDOUT, SAID, event.encode()), SAID)
         self.agent.default = Script(says=said, ending=finished(evolve(REPORT, result_text=SAID)))
 
     @asynccontextmanager

@@ -27,7 +27,7 @@ from agent_core.domain.job_options import JobOptions
 from agent_core.domain.ledger import Usage, UsageBy, UsageLine, entry, total
 from agent_core.ports import FeedFilter, JobFilter
 from tests.contracts.stores_samples import a_client, after, messages
-from tests.integration.sqlite_probe import query
+from tests.integration.sqlite_probe import query, running
 
 Row = dict[str, Any]
 TIMES: Row = {"created_at": iso(after(0)), "updated_at": iso(after(0))}
@@ -131,6 +131,24 @@ async def test_old_jobs_and_clients_are_as_if_nothing_new_was_asked_of_them(path
         assert (job.tags, job.run_turns, job.run_input_tokens, job.run_output_tokens) == ({}, 0, 0, 0)
     async with Database(path) as db:
         assert list(await SqliteClientRepo(db).all()) == [a_client(settings=ClientSettings())]
+
+
+async def test_what_was_said_before_is_read_and_deleted_with_what_is_said_since(path: Path) -> None:
+    [(job_id,)] = query(path, "SELECT id FROM jobs WHERE seq = 1")
+    async with Database(path) as db:
+        log, feed = SqliteMessageLog(db), SqliteFeed(db)
+        await log.append(job_id, messages("new", "newer"))
+        said = await log.read(job_id)
+        assert [message.content for message in said] == ["line 1", "new", "newer"]
+        assert [message.content for message in await log.read(job_id, after=1, limit=1)] == ["new"]
+        told = [entry for entry in await feed.read(FeedFilter(job_id=job_id), 0, 100) if isinstance(entry.what, Said)]
+        assert [(entry.seq, entry.at, entry.what) for entry in told] == [
+            (message.seq, message.created_at, Said(type=message.type, content=message.content)) for message in said
+        ]
+        shown = query(path, f"SELECT content FROM job_messages WHERE job_id = '{job_id}' ORDER BY CAST(id AS INTEGER)")
+        assert shown == [("line 1",), ("new",), ("newer",)]
+        await db.write(running("DELETE FROM message_groups"))
+        assert not any(query(path, f"SELECT 1 FROM {table}") for table in ("message_blocks", "message_lines"))
 
 
 async def test_each_retry_knows_the_first_job_of_its_chain(path: Path) -> None:

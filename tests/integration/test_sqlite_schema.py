@@ -109,7 +109,7 @@ async def test_a_deleted_client_leaves_no_row_behind(path: Path) -> None:
         job = await SqliteJobRepo(db).add(a_job(tags={"a": "1"}))
         await SqliteJobRepo(db).save(ended(job), a_callback())
         await SqliteMessageLog(db).append(job.id, messages("a", "b"))
-        tables = ("jobs", "job_counts", "job_tags", "message_groups", "message_lines", "outbox", "feed", WORDS)
+        tables = ("jobs", "job_counts", "job_tags", "message_groups", "message_blocks", "outbox", "feed", WORDS)
         assert all(query(path, f"SELECT 1 FROM {table}") for table in tables)
         await SqliteClientRepo(db).delete("client-1")
         assert not any(query(path, f"SELECT 1 FROM {table}") for table in tables)

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from agent_adapters.claude.answer import answer_in, read_answer
 from agent_adapters.claude.record import RunRecord
+from agent_adapters.claude.values import parse
 from agent_core.domain.job import MessageType
 from agent_core.ports import AgentMessage
 
@@ -16,7 +18,7 @@ OUT, ERR, SYSTEM = MessageType.STDOUT, MessageType.STDERR, MessageType.SYSTEM
 
 def hear(*events: dict[str, Any]) -> list[AgentMessage]:
     record = RunRecord("/worktree")
-    return [said for event in events for said in record.hear(json.dumps(event))]
+    return [said for event in events for said in record.hear(json.dumps(event).encode())]
 
 
 def shown(messages: list[AgentMessage]) -> list[tuple[MessageType, str]]:
@@ -30,7 +32,7 @@ def recorded(name: str) -> list[str]:
 
 def play(name: str) -> list[tuple[MessageType, str]]:
     record = RunRecord("/worktree")
-    return shown([said for line in recorded(name) for said in record.hear(line)])
+    return shown([said for line in recorded(name) for said in record.hear(line.encode())])
 
 
 def tool(name: str, **given: Any) -> str:
@@ -74,10 +76,17 @@ def test_thoughts_are_kept_and_not_shown() -> None:
 def test_every_event_of_a_recorded_stream_keeps_its_raw_text_once(name: str) -> None:
     record = RunRecord("/worktree")
     for line in recorded(name):
-        messages = record.hear(line)
-        assert [message.raw for message in messages if message.raw is not None] == [line]
-        assert messages[0].raw == line
+        messages = record.hear(line.encode())
+        assert [message.raw for message in messages if message.raw is not None] == [line.encode()]
+        assert messages[0].raw == line.encode()
         assert all(message.content for message in messages[1:])
+
+
+def test_an_answer_is_the_same_by_its_type_and_by_what_there_is_of_it() -> None:
+    lines = [line for path in STREAMS.glob("*.jsonl") for line in recorded(path.stem)]
+    typed = {line: answer for line in lines if (answer := read_answer(line.encode()))}
+    assert typed == {line: answer_in(parse(line) or {}) for line in typed}
+    assert {line for line in lines if '"type":"assistant"' in line[:30]} == {*typed}
 
 
 @pytest.mark.parametrize(
@@ -130,7 +139,7 @@ def test_a_denied_tool_is_told() -> None:
     ],
 )
 def test_a_line_that_is_no_event_is_shown_as_it_is(line: str) -> None:
-    [said] = RunRecord("/w").hear(line)
+    [said] = RunRecord("/w").hear(line.encode())
     assert (said.type, said.content, said.raw) == (OUT, line, None)
 
 
@@ -156,7 +165,7 @@ def test_a_line_that_is_no_event_is_shown_as_it_is(line: str) -> None:
 )
 def test_an_event_of_any_shape_is_no_trouble(event: dict[str, Any]) -> None:
     record = RunRecord("/w")
-    assert record.hear(json.dumps(event))
+    assert record.hear(json.dumps(event).encode())
     report = record.report(0)
     assert report.num_turns == 0
     assert report.cost_usd == 0

@@ -34,7 +34,7 @@ def told_in(name: str) -> list[LimitWindow]:
     record = RunRecord("/worktree")
     found: list[LimitWindow] = []
     for line in (STREAMS / f"{name}.jsonl").read_text().replace('"RESETS_AT"', str(RESET)).splitlines():
-        record.hear(line)
+        record.hear(line.encode())
         found += record.limits.take_news(NOW)
     return found
 
@@ -61,7 +61,9 @@ def test_a_window_that_is_refused_is_used_up() -> None:
 def test_the_answer_that_was_refused_tells_too() -> None:
     info = {"status": "rejected", "rateLimitType": "five_hour", "resetsAt": RESET}
     record = RunRecord("/worktree")
-    record.hear(json.dumps({"type": "assistant", "error": "rate_limit", "api_error_params": {"rate_limit_info": info}}))
+    record.hear(
+        json.dumps({"type": "assistant", "error": "rate_limit", "api_error_params": {"rate_limit_info": info}}).encode()
+    )
     assert record.limits.take_news(NOW) == (window("five_hour", 1),)
 
 

@@ -28,7 +28,7 @@ def ended(
 ) -> AgentEnded:
     record = RunRecord("/worktree")
     for line in lines:
-        record.hear(line if isinstance(line, str) else json.dumps(line))
+        record.hear((line if isinstance(line, str) else json.dumps(line)).encode())
     limits = TimeLimits(wall=7200, silence=1800).under(settings)
     end = ProcessEnd(program="claude", exit_code=code, ended_by=by, limits=limits)
     return judge(record, end, settings, NOW, MINUTE)

@@ -22,7 +22,7 @@ def heard(*events: dict[str, Any]) -> list[AgentUsed | None]:
     record = RunRecord("/worktree")
     told = []
     for event in events:
-        record.hear(json.dumps(event))
+        record.hear(json.dumps(event).encode())
         told.append(record.usage.take_news())
     return told
 
@@ -56,7 +56,7 @@ def test_what_was_heard_never_falls() -> None:
 def test_news_wait_until_they_are_taken() -> None:
     record = RunRecord("/worktree")
     for event in (answer("m1", 1000, 50), answer("m1", 1000, 50)):
-        record.hear(json.dumps(event))
+        record.hear(json.dumps(event).encode())
     assert record.usage.take_news() == AgentUsed(num_turns=1, input_tokens=1000, output_tokens=50)
     assert record.usage.take_news() is None
 
@@ -79,7 +79,7 @@ def test_what_tells_no_usage_is_no_news(event: dict[str, Any]) -> None:
 def test_what_is_heard_is_never_more_than_what_is_reported(stream: str) -> None:
     record = RunRecord("/worktree")
     for line in (STREAMS / f"{stream}.jsonl").read_text().splitlines():
-        record.hear(line)
+        record.hear(line.encode())
     used, report = record.usage.take_news(), record.report(0)
     if used is not None and record.result is not None:
         assert used.num_turns <= report.num_turns

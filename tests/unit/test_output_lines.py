@@ -11,7 +11,8 @@ OUTPUT = st.lists(st.lists(st.sampled_from(TROUBLE), max_size=8).map(b"".join), 
 
 def lines(pieces: list[bytes], max_bytes: int = 1 << 20) -> list[str]:
     splitter = LineSplitter(max_bytes)
-    return [line for piece in pieces for line in splitter.feed(piece)] + splitter.close()
+    found = [line for piece in pieces for line in splitter.feed(piece)] + splitter.close()
+    return [line.decode() for line in found]
 
 
 def as_told(output: bytes) -> list[str]:

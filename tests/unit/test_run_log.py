@@ -18,7 +18,7 @@ from tests.unit.world import World
 SECRET = "correct horse battery"
 
 
-def said(content: str, raw: str | None = None) -> AgentMessage:
+def said(content: str, raw: bytes | None = None) -> AgentMessage:
     return AgentMessage(MessageType.STDOUT, content, raw)
 
 
@@ -39,21 +39,23 @@ class HeldLog(FakeMessageLog):
 
 
 def log_over(messages: FakeMessageLog) -> RunLog:
-    return RunLog("job-1", messages, SettableClock(NOW), 0, Secrets([SECRET]).redact)
+    return RunLog("job-1", messages, SettableClock(NOW), 0, lambda: Secrets([SECRET]))
 
 
 async def test_a_secret_in_one_message_of_a_group_is_gone_and_the_others_are_as_they_were() -> None:
     held = HeldLog()
     held.released.set()
     async with log_over(held) as log:
-        await log.write([said("one", '{"n": 1}'), said(f"is {SECRET}", f'"{SECRET}"'), said("two"), said("", "{}")])
+        await log.write(
+            [said("one", b'{"n": 1}'), said(f"is {SECRET}", f'"{SECRET}"'.encode()), said("two"), said("", b"{}")]
+        )
         await log.write([said("three"), said("four")])
     stored = [(message.content, message.raw) for group in held.groups for message in group]
     assert stored == [
-        ("one", '{"n": 1}'),
-        (f"is {REDACTED}", f'"{REDACTED}"'),
+        ("one", b'{"n": 1}'),
+        (f"is {REDACTED}", f'"{REDACTED}"'.encode()),
         ("two", None),
-        ("", "{}"),
+        ("", b"{}"),
         ("three", None),
         ("four", None),
     ]

@@ -219,13 +219,13 @@ class Log:
         self.db = FakeDatabase()
         self.db.jobs["job-1"] = a_job(id="job-1")
         clock = SettableClock(NOW)
-        self.log = RunLog("job-1", FakeMessageLog(self.db), clock, timedelta().total_seconds(), Secrets().redact)
+        self.log = RunLog("job-1", FakeMessageLog(self.db), clock, timedelta().total_seconds(), Secrets)
 
     def lines(self) -> list[tuple[MessageType, str]]:
         return [(message.type, message.content) for message in self.db.messages.get("job-1", ())]
 
 
-def said(content: str, raw: str | None = None) -> AgentMessage:
+def said(content: str, raw: bytes | None = None) -> AgentMessage:
     return AgentMessage(MessageType.STDOUT, content, raw)
 
 
@@ -236,7 +236,7 @@ async def test_messages_that_were_lost_are_counted_in_their_place_when_the_store
         await eventually(lambda: len(log.lines()) == 1)
         log.db.failure = FULL
         for n in range(5):
-            await run_log.write([said(f"lost {n}"), said("", raw="{}")])
+            await run_log.write([said(f"lost {n}"), said("", raw=b"{}")])
             await turns(5)
         log.db.failure = None
         await run_log.write([said("two")])

@@ -16,7 +16,7 @@ from agent_adapters.processes import (
     JOB_MARK,
     CannotStart,
     Command,
-    Line,
+    Lines,
     ProcessEnd,
     Stream,
     SupervisedProcess,
@@ -138,11 +138,12 @@ class ClaudeCodeAgent(CodeAgent):
             yield AgentSaid([AgentMessage(MessageType.SYSTEM, f"{record.refusal.rstrip('.')}: {how}")])
             resume = not resume
 
-    def _heard(self, record: RunRecord, lines: Sequence[Line], last_attempt: bool) -> Iterator[AgentEvent]:
+    def _heard(self, record: RunRecord, lines: Lines, last_attempt: bool) -> Iterator[AgentEvent]:
         """Tell what the lines say, up to a refusal that leads to another attempt."""
         messages: list[AgentMessage] = []
-        for line in lines:
-            said = (record.hear if line.stream is Stream.STDOUT else record.hear_complaint)(line.text)
+        hear = record.hear if lines.stream is Stream.STDOUT else record.hear_complaint
+        for line in lines.texts:
+            said = hear(line)
             if last_attempt or not record.refusal:
                 messages += said
         if messages:

@@ -7,7 +7,8 @@ has no content. Fields are asked for and never relied upon; the CLI adds and dro
 import json
 from collections.abc import Callable, Iterator, Mapping
 
-from agent_adapters.claude.values import Event, items, mapping, moment, number, text
+from agent_adapters.claude.answer import Answer
+from agent_adapters.claude.values import Event, fit, items, mapping, moment, number, text
 from agent_adapters.processes import shortened, tidy
 from agent_core.domain.job import MessageType
 from agent_core.ports import AgentMessage
@@ -38,11 +39,15 @@ SUBJECTS: Mapping[str, tuple[str, ...]] = {
 """What of a tool's input says what it is about."""
 
 
-def said(event: Event, raw: str, cwd: str) -> list[AgentMessage]:
+def said(event: Event | Answer, raw: bytes, cwd: str) -> list[AgentMessage]:
     """Make the event's messages. Paths below `cwd` are shown relative to it."""
-    tell = _TELL.get(text(event, "type"))
+    if isinstance(event, Answer):
+        words = _answer(event, cwd)
+    else:
+        tell = _TELL.get(text(event, "type"))
+        words = iter(()) if tell is None else tell(event)
     messages: list[AgentMessage] = []
-    for kind, content in () if tell is None else tell(event, cwd):
+    for kind, content in words:
         if content and not content.isspace():
             messages.append(AgentMessage(kind, shortened(content, LONGEST), None if messages else raw))
     return messages or [AgentMessage(SYSTEM, "", raw)]
@@ -55,16 +60,15 @@ def plain(kind: MessageType, line: str) -> list[AgentMessage]:
 
 def left_out(line: str) -> list[AgentMessage]:
     """Make the message of an event that was too long to be read whole."""
-    return [AgentMessage(SYSTEM, f"An event too long to be read was left out: {tidy(line[:200])}…", line)]
+    return [AgentMessage(SYSTEM, f"An event too long to be read was left out: {tidy(line[:200])}…", line.encode())]
 
 
-def _assistant(event: Event, cwd: str) -> Words:
-    failed = bool(event.get("error")) or event.get("is_api_error_message") is True
-    for block in items(mapping(event, "message"), "content"):
-        if block.get("type") == "text":
-            yield ERR if failed else OUT, text(block, "text").strip("\n")
-        elif block.get("type") == "tool_use":
-            yield OUT, _tool(text(block, "name"), mapping(block, "input"), cwd)
+def _answer(answer: Answer, cwd: str) -> Words:
+    for block in answer.message.content:
+        if block.type == "text":
+            yield ERR if answer.failed else OUT, block.text.strip("\n").replace("\0", "\ufffd")
+        elif block.type == "tool_use":
+            yield OUT, _tool(fit(block.name), block.input, cwd)
 
 
 def _tool(name: str, given: Event, cwd: str) -> str:
@@ -80,14 +84,14 @@ def _tool(name: str, given: Event, cwd: str) -> str:
     return f"{name or 'Tool'}: {shortened(first, LONGEST_TOOL)}{' …' if more else ''}"
 
 
-def _user(event: Event, _cwd: str) -> Words:
+def _user(event: Event) -> Words:
     for block in items(mapping(event, "message"), "content"):
         if block.get("type") == "tool_result" and block.get("is_error") is True:
             parts = [text(block, "content"), *(text(part, "text") for part in items(block, "content"))]
             yield ERR, shortened("\n".join(filter(None, parts)), LONGEST_ERROR)
 
 
-def _system(event: Event, _cwd: str) -> Words:
+def _system(event: Event) -> Words:
     match event.get("subtype"):
         case "init":
             version, model = text(event, "claude_code_version"), text(event, "model")
@@ -110,7 +114,7 @@ def _system(event: Event, _cwd: str) -> Words:
             yield SYSTEM, "The conversation was long and has been summarised"
 
 
-def _rate_limit(event: Event, _cwd: str) -> Words:
+def _rate_limit(event: Event) -> Words:
     info = mapping(event, "rate_limit_info")
     name, resets = text(info, "rateLimitType") or "usage", moment(info, "resetsAt")
     until = f", resets at {resets:%Y-%m-%d %H:%M} UTC" if resets else ""
@@ -122,14 +126,13 @@ def _rate_limit(event: Event, _cwd: str) -> Words:
         yield SYSTEM, f"The service refuses requests: {name} limit{until}"
 
 
-def _result(event: Event, _cwd: str) -> Words:
+def _result(event: Event) -> Words:
     turns, seconds = number(event, "num_turns"), number(event, "duration_ms") / 1000
     how = "failed" if event.get("is_error") is True else "finished"
     yield SYSTEM, f"The agent {how} after {turns:.0f} turn{'' if turns == 1 else 's'} and {seconds:.1f} s"
 
 
-_TELL: Mapping[str, Callable[[Event, str], Words]] = {
-    "assistant": _assistant,
+_TELL: Mapping[str, Callable[[Event], Words]] = {
     "user": _user,
     "system": _system,
     "rate_limit_event": _rate_limit,

@@ -2,10 +2,11 @@
 
 from collections import deque
 
+from agent_adapters.claude.answer import Answer, answer_in, read_answer
 from agent_adapters.claude.events import ERR, OUT, left_out, plain, said
 from agent_adapters.claude.limits import LimitsTold
 from agent_adapters.claude.usage import UsageTold
-from agent_adapters.claude.values import Event, mapping, number, parse, text
+from agent_adapters.claude.values import Event, fit, mapping, number, parse, text
 from agent_adapters.processes import shortened
 from agent_core.domain.job import AgentReport
 from agent_core.ports import AgentMessage
@@ -41,20 +42,33 @@ class RunRecord:
         self._model = ""
         self._used: list[Event] = []
 
-    def hear(self, line: str) -> list[AgentMessage]:
-        """Take a line of standard output."""
-        event = parse(line)
+    def hear(self, raw: bytes) -> list[AgentMessage]:
+        """Take a line of standard output, in UTF-8."""
+        event = read_answer(raw) or parse(line := raw.decode())
         if event is None:
             self.last_words.append(shortened(line, LONGEST_LAST_WORD))
             return plain(OUT, line) if not line.startswith("{") or len(line) < LONGEST_LINE else left_out(line)
-        self._take(event)
-        return said(event, line, self._cwd)
+        if isinstance(event, dict) and event.get("type") == "assistant":
+            event = answer_in(event)
+        if isinstance(event, Answer):
+            self._take_answer(event)
+        else:
+            self._take(event)
+        return said(event, raw, self._cwd)
 
-    def hear_complaint(self, line: str) -> list[AgentMessage]:
-        """Take a line of standard error."""
+    def hear_complaint(self, raw: bytes) -> list[AgentMessage]:
+        """Take a line of standard error, in UTF-8."""
+        line = raw.decode()
         self.last_words.append(shortened(line, LONGEST_LAST_WORD))
         self._note_refusal(line)
         return plain(ERR, line)
+
+    def _take_answer(self, answer: Answer) -> None:
+        self.begun, self.resting = True, False
+        self.failure = fit(answer.error or "")
+        self.usage.hear(answer)
+        if answer.api_error_params:
+            self._note_limit(mapping(answer.api_error_params, "rate_limit_info"))
 
     def _take(self, event: Event) -> None:
         match event.get("type"):
@@ -62,11 +76,6 @@ class RunRecord:
                 self.begun, self.resting = True, False
                 self._model = text(event, "model") or self._model
                 self._cwd = text(event, "cwd") or self._cwd
-            case "assistant":
-                self.begun, self.resting = True, False
-                self.failure = text(event, "error")
-                self.usage.hear(event)
-                self._note_limit(mapping(event, "api_error_params", "rate_limit_info"))
             case "user":
                 self.resting = False
             case "rate_limit_event":

@@ -1,9 +1,12 @@
 """What a run of the CLI has used so far, by the usage that its answers carry. Pure."""
 
-from agent_adapters.claude.values import Event, mapping, number, text
+from collections import OrderedDict
+
+from agent_adapters.claude.answer import Answer
 from agent_core.ports import AgentUsed
 
-INPUTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+UNDER_WAY = 100
+"""So many answers are known to be the same when they come again: each is over before as many others have begun."""
 
 
 class UsageTold:
@@ -13,32 +16,33 @@ class UsageTold:
     """
 
     def __init__(self) -> None:
-        self._inputs: dict[str, float] = {}
-        self._outputs: dict[str, float] = {}
+        self._told: OrderedDict[str, tuple[int, int]] = OrderedDict()
+        """Tokens in and out, by the answer's id."""
         self._turns = 0
         """Those of the conversation itself: what the agent's own agents answer is no turn of it."""
-        self._tokens_in = self._tokens_out = 0.0
+        self._tokens_in = self._tokens_out = 0
         """Kept as sums: to add up all answers at each event takes longer with every one of them."""
         self._news = False
 
-    def hear(self, event: Event) -> None:
-        """Take an `assistant` event."""
-        message = mapping(event, "message")
-        name, usage = text(message, "id"), mapping(message, "usage")
-        if not name or not usage:  # an answer that the CLI made itself
+    def hear(self, answer: Answer) -> None:
+        """Take an answer."""
+        name, usage = answer.message.id, answer.message.usage
+        if not name or usage is None:  # an answer that the CLI made itself
             return
-        tokens_in, tokens_out = sum([number(usage, key) for key in INPUTS]), number(usage, "output_tokens")
-        if name not in self._inputs:
-            self._inputs[name] = self._outputs[name] = 0
-            self._turns += event.get("parent_tool_use_id") is None
+        if name not in self._told:
+            self._told[name] = 0, 0
+            if len(self._told) > UNDER_WAY:
+                self._told.popitem(last=False)
+            self._turns += answer.parent_tool_use_id is None
             self._news = True
-        if (more := tokens_in - self._inputs[name]) > 0:
-            self._inputs[name] = tokens_in
-            self._tokens_in += more
-            self._news = True
-        if (more := tokens_out - self._outputs[name]) > 0:
-            self._outputs[name] = tokens_out
-            self._tokens_out += more
+        told_in, told_out = self._told[name]
+        tokens_in = usage.input_tokens + usage.cache_creation_input_tokens + usage.cache_read_input_tokens
+        more_in, more_out = tokens_in - told_in, usage.output_tokens - told_out
+        if more_in > 0 or more_out > 0:
+            more_in, more_out = max(more_in, 0), max(more_out, 0)
+            self._told[name] = told_in + more_in, told_out + more_out
+            self._tokens_in += more_in
+            self._tokens_out += more_out
             self._news = True
 
     def take_news(self) -> AgentUsed | None:
@@ -46,4 +50,4 @@ class UsageTold:
         if not self._news:
             return None
         self._news = False
-        return AgentUsed(num_turns=self._turns, input_tokens=int(self._tokens_in), output_tokens=int(self._tokens_out))
+        return AgentUsed(num_turns=self._turns, input_tokens=self._tokens_in, output_tokens=self._tokens_out)

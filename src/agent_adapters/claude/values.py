@@ -13,7 +13,7 @@ Event = Mapping[str, Any]
 
 _quickly = msgspec.json.Decoder().decode
 _NUMBERS = (int, float)
-_ENDLESS = 1 << 53
+ENDLESS = 1 << 53
 """Above it a float is not exact: no counter gets there."""
 
 
@@ -47,23 +47,26 @@ def items(event: Event, key: str) -> Sequence[Event]:
 
 
 def text(event: Event, key: str) -> str:
-    """Return the text under the key, fit to be stored: no lone surrogates, no NUL."""
+    """Return the text under the key, fit to be stored."""
     value = event.get(key)
-    if not isinstance(value, str):
-        return ""
-    return value if value.isascii() and "\0" not in value else tidy(value)
+    return fit(value) if isinstance(value, str) else ""
+
+
+def fit(words: str) -> str:
+    """Return the words as they can be stored: no lone surrogates, no NUL."""
+    return words if words.isascii() and "\0" not in words else tidy(words)
 
 
 def quantity(event: Event, key: str) -> float | None:
     """Return the number under the key, finite and not negative; None where there is none."""
     value: Any = event.get(key)
-    return value if type(value) in _NUMBERS and 0 <= value < _ENDLESS else None
+    return value if type(value) in _NUMBERS and 0 <= value < ENDLESS else None
 
 
 def number(event: Event, key: str) -> float:
     """Return the number under the key, finite and not negative; 0 where there is none."""
     value: Any = event.get(key)
-    return value if type(value) in _NUMBERS and 0 <= value < _ENDLESS else 0
+    return value if type(value) in _NUMBERS and 0 <= value < ENDLESS else 0
 
 
 def moment(event: Event, key: str) -> datetime | None:

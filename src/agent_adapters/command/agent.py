@@ -95,7 +95,7 @@ class CommandCodeAgent(CodeAgent):
                         words = f"Of no effect with this agent: {', '.join(ignored)}"
                         yield AgentSaid([AgentMessage(MessageType.SYSTEM, words)])
                     async for lines in process.groups():
-                        if messages := [message for message in map(transcript.hear, lines) if message]:
+                        if messages := transcript.hear(lines):
                             yield AgentSaid(messages)
             except CannotStart as error:
                 yield not_started(error)

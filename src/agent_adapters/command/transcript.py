@@ -3,7 +3,7 @@
 import json
 from collections import deque
 
-from agent_adapters.processes import LONGEST_ERROR, Line, Stream, shortened, tidy
+from agent_adapters.processes import LONGEST_ERROR, Lines, Stream, shortened, tidy
 from agent_core.domain.job import MessageType
 from agent_core.ports import AgentMessage
 
@@ -19,17 +19,21 @@ class Transcript:
         self._text: deque[str] = deque(maxlen=LAST_LINES)
         self._last: deque[str] = deque(maxlen=LAST_LINES)
 
-    def hear(self, line: Line) -> AgentMessage | None:
-        """Make the line's message, if it has one. An event in JSON goes to the job's log file as such, too."""
-        words = tidy(line.text)
-        is_event = line.stream is Stream.STDOUT and _is_json_object(words)
-        if line.stream is Stream.STDOUT and not is_event:
+    def hear(self, lines: Lines) -> list[AgentMessage]:
+        """Make the lines' messages. An event in JSON goes to the job's log file as such, too."""
+        said = (self._hear(lines.stream, text.decode()) for text in lines.texts)
+        return [message for message in said if message]
+
+    def _hear(self, stream: Stream, text: str) -> AgentMessage | None:
+        words = tidy(text)
+        is_event = stream is Stream.STDOUT and _is_json_object(words)
+        if stream is Stream.STDOUT and not is_event:
             self._text.append(shortened(words, LONGEST_LINE))
         if not words.strip():
             return None
         self._last.append(shortened(words, LONGEST_LINE))
-        kind = MessageType.STDOUT if line.stream is Stream.STDOUT else MessageType.STDERR
-        return AgentMessage(kind, words, words if is_event else None)
+        kind = MessageType.STDOUT if stream is Stream.STDOUT else MessageType.STDERR
+        return AgentMessage(kind, words, words.encode() if is_event else None)
 
     @property
     def result_text(self) -> str | None:

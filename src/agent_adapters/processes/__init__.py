@@ -3,7 +3,7 @@
 from agent_adapters.processes.endings import ProcessEnd, TimeLimits, not_started
 from agent_adapters.processes.environment import child_environment, job_environment, never_passed, resolved
 from agent_adapters.processes.leftovers import JOB_MARK, SERVER_MARK, end_leftovers
-from agent_adapters.processes.pipes import Line, Stream
+from agent_adapters.processes.pipes import Line, Lines, Stream
 from agent_adapters.processes.scratch import default_parent, scratch_directory, write_private
 from agent_adapters.processes.supervised import CannotStart, Command, Limit, StartProblem, SupervisedProcess
 from agent_adapters.processes.words import LONGEST_ERROR, shortened, tidy
@@ -16,6 +16,7 @@ __all__ = [
     "Command",
     "Limit",
     "Line",
+    "Lines",
     "ProcessEnd",
     "StartProblem",
     "Stream",

@@ -1,14 +1,15 @@
-"""Bytes as they come out of a pipe, cut into lines of text. Pure; memory is bounded by the longest line allowed."""
+"""Bytes as they come out of a pipe, cut into lines. Pure; memory is bounded by the longest line allowed."""
 
 import codecs
 
 CUT = "… [cut: the line had {size} bytes]"
+NOT_TEXT = "\ufffd".encode()
 KEPT = 1 << 20
 """Bytes that are kept of a line that is too long."""
 
 
 class LineSplitter:
-    """Splits one stream. What is not UTF-8 becomes U+FFFD, and so does NUL, which no store of text likes.
+    """Splits one stream into lines of UTF-8. What is not becomes U+FFFD, and so does NUL, which no store of text likes.
 
     Of a line longer than `max_bytes` the first MiB at most is kept, and its end says how long it was.
     """
@@ -19,7 +20,7 @@ class LineSplitter:
         self._line = bytearray()
         self._size = 0
 
-    def feed(self, data: bytes) -> list[str]:
+    def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes; return the lines that they complete, without their ends."""
         end = data.rfind(b"\n") + 1
         if not end:
@@ -32,18 +33,20 @@ class LineSplitter:
             whole = bytes(self._line) + whole
             self._line, self._size = bytearray(), 0
         # All at once, since no character goes over the end of a line, not even one that is cut short.
-        text = whole.decode("utf-8", "replace").replace("\0", "\ufffd").replace("\r\n", "\n")
-        lines = text.split("\n")
+        whole = _tidy(whole)
+        if b"\r" in whole:
+            whole = whole.replace(b"\r\n", b"\n")
+        lines = whole.split(b"\n")
         lines.pop()
         if end < len(data):
             self._take(data[end:])
         return lines
 
-    def close(self) -> list[str]:
+    def close(self) -> list[bytes]:
         """The stream is over; return the last line if it had no end."""
         return [self._finish()] if self._size else []
 
-    def _feed_pieces(self, data: bytes) -> list[str]:
+    def _feed_pieces(self, data: bytes) -> list[bytes]:
         *ends, rest = data.split(b"\n")
         lines = []
         for piece in ends:
@@ -61,11 +64,19 @@ class LineSplitter:
         else:
             del self._line[self._kept :]
 
-    def _finish(self) -> str:
-        size, line = self._size, self._line
+    def _finish(self) -> bytes:
+        size, line = self._size, bytes(self._line)
         self._line, self._size = bytearray(), 0
         if size <= self._max:
-            return line.decode("utf-8", "replace").removesuffix("\r").replace("\0", "\ufffd")
+            return _tidy(line).removesuffix(b"\r")
         # A character that the cut went through is left out.
         kept = codecs.getincrementaldecoder("utf-8")("replace").decode(line)
-        return kept.replace("\0", "\ufffd") + CUT.format(size=size)
+        return _tidy(kept.encode()) + CUT.format(size=size).encode()
+
+
+def _tidy(text: bytes) -> bytes:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        text = text.decode("utf-8", "replace").encode()
+    return text if b"\0" not in text else text.replace(b"\0", NOT_TEXT)

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from functools import partial
 
@@ -12,7 +12,7 @@ from attrs import frozen
 from agent_adapters.processes.lines import LineSplitter
 
 BUFFER_FULL = 256 << 10
-"""Characters in lines not yet asked for above which nothing more is read: the child then waits."""
+"""Bytes in lines not yet asked for above which nothing more is read: the child then waits."""
 CHUNK = 64 << 10
 """Bytes that are read at once: what a pipe holds."""
 GATHER = 0.01
@@ -33,6 +33,14 @@ class Line:
 
     stream: Stream
     text: str
+
+
+@frozen
+class Lines:
+    """Lines of one output, one after the other, without their ends, in UTF-8."""
+
+    stream: Stream
+    texts: Sequence[bytes]
 
 
 class _Output:
@@ -99,6 +107,7 @@ class Pipes:
         self.news = asyncio.Event()
         """Set whenever something was heard."""
         self.bytes_after_exit = 0
+        self._heard: list[Lines] = []
         self._lines: deque[Line] = deque()
         self._buffered = 0
         self._full = False
@@ -119,22 +128,18 @@ class Pipes:
         """Whether the output is read to its end."""
         return not self._outputs
 
-    def take(self) -> list[Line]:
+    def take(self) -> Sequence[Lines]:
         """Take all lines that there are; none when more has to be read first."""
-        lines = list(self._lines)
-        self._lines.clear()
+        heard, self._heard = self._heard, []
         self._buffered = 0
         self._make_room()
-        return lines
+        return heard
 
     def next_line(self) -> Line | None:
         """Take the oldest line, or None when more has to be read first."""
-        if self._lines:
-            line = self._lines.popleft()
-            self._buffered -= len(line.text)
-            return line
-        self._make_room()
-        return None
+        if not self._lines:
+            self._lines.extend(Line(heard.stream, text.decode()) for heard in self.take() for text in heard.texts)
+        return self._lines.popleft() if self._lines else None
 
     def give(self, data: bytes) -> None:
         """Write the child's whole standard input, which ends there."""
@@ -191,8 +196,9 @@ class Pipes:
     def _hear(self, stream: Stream, data: bytes) -> None:
         output = self._outputs[stream]
         lines = output.splitter.feed(data) if data else output.splitter.close()
-        self._lines.extend([Line(stream, text) for text in lines])
-        self._buffered += sum(map(len, lines))
+        if lines:
+            self._heard.append(Lines(stream, lines))
+            self._buffered += sum(map(len, lines))
         self.news.set()
         if self._hurried:
             self.bytes_after_exit += len(data)

@@ -17,7 +17,7 @@ from attrs import field, frozen
 from agent_adapters.processes.fork_server import FORK_SERVER
 from agent_adapters.processes.leftovers import SERVER_MARK, end_marked
 from agent_adapters.processes.lifeline.request import request_bytes
-from agent_adapters.processes.pipes import Line, Pipes
+from agent_adapters.processes.pipes import Line, Lines, Pipes
 from agent_adapters.processes.tether import Tether
 from agent_adapters.undisturbed import undisturbed
 
@@ -140,13 +140,14 @@ class SupervisedProcess:
                 raise StopAsyncIteration
         return line
 
-    async def groups(self) -> AsyncGenerator[list[Line], None]:
-        """Yield the lines in groups: those that were heard since the group before, at least one, `GROUP` at most."""
+    async def groups(self) -> AsyncGenerator[Lines, None]:
+        """Yield the lines in groups: at least one, `GROUP` at most, of one output."""
         while True:
-            lines = self._pipes.take()
-            for start in range(0, len(lines), GROUP):
-                yield lines[start : start + GROUP]
-            if not lines and not await self._listen():
+            heard = self._pipes.take()
+            for lines in heard:
+                for start in range(0, len(lines.texts), GROUP):
+                    yield Lines(lines.stream, lines.texts[start : start + GROUP])
+            if not heard and not await self._listen():
                 return
 
     async def stop(self) -> None:

@@ -1,13 +1,16 @@
 """The feed in SQLite. Triggers note what happens to jobs; the messages are read where they lie."""
 
 import sqlite3
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from contextlib import closing
 from datetime import datetime
 from functools import cache
+from itertools import islice
 
 from agent_adapters.sqlite.connection import Row, fetch
 from agent_adapters.sqlite.database import Database
 from agent_adapters.sqlite.documents import iso
+from agent_adapters.sqlite.message_block import lines_of
 from agent_adapters.sqlite.message_log import TYPES, time_of
 from agent_adapters.sqlite.records import Record
 from agent_core.domain.feed import FeedEntry, HoldChange, Said, StateChange
@@ -57,7 +60,8 @@ def _query(by_job: bool, by_client: bool, messages: bool) -> str:
 
 def _noted(criteria: str) -> str:
     return f"""
-    SELECT feed.seq, feed.seq, job.id, job.client_id, at, {", ".join(f"feed.{name}" for name in _COLUMNS)}, NULL, NULL
+    SELECT feed.seq, feed.seq, job.id, job.client_id, at, {", ".join(f"feed.{name}" for name in _COLUMNS)},
+           NULL, NULL, NULL, NULL
     FROM feed LEFT JOIN jobs AS job ON job.seq = feed.job_seq
     WHERE feed.seq > :start AND feed.seq <= :until {criteria}
     """  # noqa: S608  no input
@@ -65,10 +69,13 @@ def _noted(criteria: str) -> str:
 
 def _said(criteria: str) -> str:
     return f"""
-    SELECT grp.last_seq, line.seq, job.id, job.client_id, line.at, {", ".join("NULL" for _ in _COLUMNS)}, type, content
+    SELECT grp.last_seq, line.seq, job.id, job.client_id, line.at, {", ".join("NULL" for _ in _COLUMNS)},
+           type, content, grp.first_seq, block.runs
     FROM message_groups AS grp
     CROSS JOIN jobs AS job ON job.seq = grp.job_seq
-    CROSS JOIN message_lines AS line ON line.seq BETWEEN max(grp.first_seq, :after + 1) AND grp.last_seq
+    LEFT JOIN message_blocks AS block ON block.last_seq = grp.last_seq
+    LEFT JOIN message_lines AS line ON block.last_seq IS NULL
+                                   AND line.seq BETWEEN max(grp.first_seq, :after + 1) AND grp.last_seq
     WHERE grp.last_seq > :start AND grp.last_seq <= :until {criteria}
     """  # noqa: S608  no input
 
@@ -78,8 +85,9 @@ def _read(connection: sqlite3.Connection, which: FeedFilter, after: int, limit: 
     wanted = {"job_id": which.job_id, "client_id": which.client_id, "after": after}
     found: list[FeedEntry] = []
     for start, until in _stretches(connection, which, after):
-        rows = fetch(connection, query, wanted | {"start": start, "until": until, "limit": limit - len(found)})
-        found += map(_entry, rows)
+        more = limit - len(found)
+        with closing(connection.execute(query, wanted | {"start": start, "until": until, "limit": more})) as rows:
+            found += islice(_entries(rows, after), more)
         if len(found) >= limit:
             break
     return found
@@ -134,16 +142,25 @@ class SqliteFeed(Feed):
         return len(await self._db.write(lambda connection: fetch(connection, self._FORGET, (iso(before), at_most))))
 
 
-def _entry(row: Row) -> FeedEntry:
-    _, seq, job_id, client_id, at, *_, type_, content = row
-    what: StateChange | Said | Used | HoldChange
-    if content is not None:
-        what = Said(type=TYPES[type_], content=content)
-    elif job_id is None:
-        what = HoldChange(hold=None if row[_HOLD] is None else _HOLDS.value(row[_HOLD:]))
-    elif row[_STATE] is None:
-        what = _USED.value(row[_USE:])
-    else:
-        what = _STATES.value(row[_STATE:])
-    time = datetime.fromisoformat(at) if isinstance(at, str) else time_of(at)
-    return FeedEntry(seq=seq, at=time, job_id=job_id, client_id=client_id, what=what)
+def _entries(rows: Iterable[Row], after: int) -> Iterator[FeedEntry]:
+    for row in rows:
+        _, seq, job_id, client_id, at, *_, type_, content, first_seq, runs = row
+        if runs is not None:
+            lines = lines_of(runs, first_seq, after)
+        elif content is not None:
+            lines = iter([(seq, type_, at, content)])
+        else:
+            time = datetime.fromisoformat(at)
+            yield FeedEntry(seq=seq, at=time, job_id=job_id, client_id=client_id, what=_change(job_id, row))
+            continue
+        for place, number, ms, words in lines:
+            what = Said(type=TYPES[number], content=words)
+            yield FeedEntry(seq=place, at=time_of(ms), job_id=job_id, client_id=client_id, what=what)
+
+
+def _change(job_id: str | None, row: Row) -> StateChange | Used | HoldChange:
+    if job_id is None:
+        return HoldChange(hold=None if row[_HOLD] is None else _HOLDS.value(row[_HOLD:]))
+    if row[_STATE] is None:
+        return _USED.value(row[_USE:])
+    return _STATES.value(row[_STATE:])

@@ -3,14 +3,17 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from attrs import define, field
 
 from agent_adapters.sqlite.connection import Row, fetch, insert_many
 from agent_adapters.sqlite.database import Database
-from agent_adapters.sqlite.documents import iso, storable
+from agent_adapters.sqlite.documents import iso
+from agent_adapters.sqlite.message_block import MessageBlock, lines_of
 from agent_core.domain.job import JobMessage, MessageType
 from agent_core.ports import MessageLog, Retention
 
@@ -21,9 +24,6 @@ MIB = 1024 * 1024
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 
-_Line = tuple[int, int, str]
-"""Type, time and content, as they are stored."""
-
 _LAST_SEQ = "SELECT seq - 1 FROM feed_next"
 _JOBS = """
 SELECT id, seq, coalesce((
@@ -33,7 +33,17 @@ FROM jobs WHERE id IN (SELECT value FROM json_each(?))
 """
 _DELETE_GROUPS = "DELETE FROM message_groups WHERE last_seq IN (SELECT value FROM json_each(?))"
 _GROUP = ("last_seq", "first_seq", "job_seq", "job_bytes")
-_LINE = ("seq", "type", "at", "content")
+_BLOCK = ("last_seq", "runs")
+_READ = """
+SELECT grp.first_seq, block.runs, line.seq, line.type, line.at, line.content
+FROM jobs AS job
+CROSS JOIN message_groups AS grp ON grp.job_seq = job.seq AND grp.last_seq > :after
+LEFT JOIN message_blocks AS block ON block.last_seq = grp.last_seq
+LEFT JOIN message_lines AS line ON block.last_seq IS NULL
+                               AND line.seq BETWEEN max(grp.first_seq, :after + 1) AND grp.last_seq
+WHERE job.id = :job_id
+ORDER BY grp.last_seq, line.seq
+"""  # the joins fix the order of the loops, which is the order of the messages: nothing is sorted
 
 
 def time_of(at: int) -> datetime:
@@ -41,9 +51,10 @@ def time_of(at: int) -> datetime:
     return _EPOCH + at * _MS
 
 
-def _message(row: Row) -> JobMessage:
-    seq, number, at, content = row
-    return JobMessage(seq=seq, type=TYPES[number], created_at=time_of(at), content=content)
+def _lines(rows: Iterable[Row], after: int) -> Iterator[JobMessage]:
+    for first_seq, runs, *line in rows:
+        for seq, number, at, content in [line] if runs is None else lines_of(runs, first_seq, after):
+            yield JobMessage(seq=seq, type=TYPES[number], created_at=time_of(at), content=content)
 
 
 @define(eq=False)
@@ -60,43 +71,49 @@ class _Ride:
         stored = fetch(connection, _JOBS, (json.dumps([job_id for job_id, _ in self.groups]),))
         jobs: dict[str, tuple[int, int]] = {job_id: (job_seq, size) for job_id, job_seq, size in stored}
         groups: list[int] = []
-        lines: list[int | str] = []
+        blocks: list[int | bytes] = []
         for job_id, messages in self.groups:
             if job_id not in jobs:  # it was deleted meanwhile
                 continue
             job_seq, size = jobs[job_id]
-            group, size = _within(self.limit, messages, size)
-            jobs[job_id] = job_seq, size
-            if group:
-                groups += (seq + len(group), seq + 1, job_seq, size)
-                for line in group:
-                    seq += 1
-                    lines += (seq, *line)
+            for block, job_bytes in _within(self.limit, messages, size):
+                groups += (seq + block.size, seq + 1, job_seq, job_bytes)
+                seq += block.size
+                blocks += (seq, block.stored())
+                jobs[job_id] = job_seq, job_bytes
         insert_many(connection, "message_groups", _GROUP, groups)
-        insert_many(connection, "message_lines", _LINE, lines)
+        insert_many(connection, "message_blocks", _BLOCK, blocks)
 
 
-def _within(limit: int, messages: Sequence[JobMessage], size: int) -> tuple[Sequence[_Line], int]:
-    """Leave out what the agent says beyond the limit, with a notice where that begins; return the new size.
+def _within(limit: int, messages: Sequence[JobMessage], size: int) -> Iterator[tuple[MessageBlock, int]]:
+    """Leave out what the agent says beyond the limit, with a notice where that begins; yield the size with each block.
 
     The last words are the server's, and they are always kept: so the first part of a log is kept and not the last,
     which would have to be rewritten all the time. A size above the limit says that the notice was given.
     """
-    kept: list[_Line] = []
+    block = MessageBlock()
+    time, at = None, 0
     for message in messages:
-        content = storable(message.content)
+        content = message.content
         if not content:
             continue
-        number, at = _NUMBERS[message.type], (message.created_at - _EPOCH) // _MS
-        if number == _SYSTEM:
-            kept.append((number, at, content))
-        elif size + (more := len(content) if content.isascii() else len(content.encode())) <= limit:
-            kept.append((number, at, content))
-            size += more
-        elif size <= limit:
-            kept.append((_SYSTEM, at, f"The agent has said more than {limit / MIB:g} MiB: the rest is not stored here"))
-            size = limit + 1
-    return kept, size
+        if message.created_at is not time:  # those that were said at once have one
+            time = message.created_at
+            at = (time - _EPOCH) // _MS
+        number = _NUMBERS[message.type]
+        if number != _SYSTEM:
+            if size > limit:
+                continue
+            size += len(content) if content.isascii() else len(content.encode("utf-8", "replace"))
+            if size > limit:
+                number, size = _SYSTEM, limit + 1
+                content = f"The agent has said more than {limit / MIB:g} MiB: the rest is not stored here"
+        block.add(number, at, content)
+        if block.is_full:
+            yield block, size
+            block = MessageBlock()
+    if block.size:
+        yield block, size
 
 
 def delete_groups(connection: sqlite3.Connection, found: Iterable[Row], at_most: int) -> int:
@@ -138,19 +155,12 @@ class SqliteMessageLog(MessageLog, Retention):
         self._ride.groups.append((job_id, messages))
         await asyncio.shield(self._arrival)  # a caller that is cancelled must not take the others' messages with it
 
-    # CROSS JOIN fixes the order of the loops, which is the order of the messages: nothing is sorted.
-    _READ = """
-    SELECT line.seq, line.type, line.at, line.content
-    FROM jobs AS job
-    CROSS JOIN message_groups AS grp ON grp.job_seq = job.seq AND grp.last_seq > :after
-    CROSS JOIN message_lines AS line ON line.seq BETWEEN max(grp.first_seq, :after + 1) AND grp.last_seq
-    WHERE job.id = :job_id
-    ORDER BY grp.last_seq, line.seq LIMIT :limit
-    """
-
     async def read(self, job_id: str, after: int = 0, limit: int | None = None) -> Sequence[JobMessage]:
-        wanted = {"job_id": job_id, "after": after, "limit": -1 if limit is None else limit}
-        return await self._db.read_as(_message, self._READ, wanted)
+        def read(connection: sqlite3.Connection) -> Sequence[JobMessage]:
+            with closing(connection.execute(_READ, {"job_id": job_id, "after": after})) as rows:
+                return list(islice(_lines(rows, after), limit))
+
+        return await self._db.look(read)
 
     # Only jobs that have messages are looked at, oldest first, up to the first that was made after that time.
     _OLD = """

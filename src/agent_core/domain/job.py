@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from attrs import Factory, field, frozen
 
@@ -79,14 +80,13 @@ class MessageType(StrEnum):
     SYSTEM = "system"
 
 
-@frozen(kw_only=True)
-class JobMessage:
-    """One line of a job's log. `raw` is the agent's own event, on the first message made from it."""
+class JobMessage(NamedTuple):
+    """One line of a job's log. `raw` is the agent's own event in UTF-8, on the first message made from it."""
 
     type: MessageType
     content: str
     created_at: datetime
-    raw: str | None = None
+    raw: bytes | None = None
     seq: int = 0
     """Its place in the database-wide order; 0 until it is stored."""
 

@@ -18,12 +18,12 @@ _SHAPE = re.compile(
     r"|xox[abprs]-[A-Za-z0-9-]{10,}"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[A-Za-z0-9+/=\s]*(?:-----END [A-Z ]*PRIVATE KEY-----)?"
 )
-_PARTS = [re.compile(part) for part in (r"_[A-Za-z0-9+/=_-]{16}", "sk-ant-", "AKIA", "xox[abprs]-", "-----BEGIN ")]
-"""Everything of such a shape has one of these in it, and to look for each of them is quicker than for the shapes."""
 _BEARER = re.compile(r"(?i)\b(bearer)\s+(?=[A-Za-z._~+/-]*[0-9])[A-Za-z0-9._~+/-]{16,}=*")
 _SECRET = re.compile(r"[A-Za-z0-9+=_-]*[A-Za-z][A-Za-z0-9+=_-]*")
 _IN_URL = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s:@]*:[^/\s@]+@")
-_AFTER_SCHEME = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
+_PARTS = (rb"_[A-Za-z0-9+/=_-]{16}", b"sk-ant-", b"AKIA", b"xox[abprs]-", b"-----BEGIN ")
+_SIGNS = [re.compile(sign) for sign in (*_PARTS, b"earer", b"EARER", rb"://[^/\s:@]*:[^/\s@]+@")]
+"""What is not known by its value has one of these in it: to look for each of them is quicker than for the whole."""
 
 
 class Secrets:
@@ -60,15 +60,19 @@ class Secrets:
             view._forbidden = self._forbidden
         return view
 
+    def may_be_in(self, text: bytes) -> bool:
+        """Tell, quickly, whether there may be something to redact in a text in UTF-8."""
+        return any(_bytes(value) in text for value in self._known) or any(sign.search(text) for sign in _SIGNS)
+
     def redact(self, text: str) -> str:
         """Replace every secret, known or shaped like one."""
+        if not self.may_be_in(_bytes(text)):
+            return text
         if found := [value for value in self._known if value in text]:
             text = re.sub("|".join(map(re.escape, found)), REDACTED, text)
-        if _may_have_a_shape(text):
-            text = _SHAPE.sub(REDACTED, text)
-        if "earer" in text or "EARER" in text:
-            text = _BEARER.sub(rf"\1 {REDACTED}", text)
-        return _IN_URL.sub(rf"\1{REDACTED}@", text) if _AFTER_SCHEME.search(text) else text
+        text = _SHAPE.sub(REDACTED, text)
+        text = _BEARER.sub(rf"\1 {REDACTED}", text)
+        return _IN_URL.sub(rf"\1{REDACTED}@", text)
 
     def redact_for(self, owner: str, text: str) -> str:
         """Replace every secret in a text of this client's jobs."""
@@ -92,8 +96,8 @@ def _longest_first(values: Iterable[str]) -> Sequence[str]:
     return sorted(values, key=len, reverse=True)
 
 
-def _may_have_a_shape(text: str) -> bool:
-    return any(part.search(text) for part in _PARTS)
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _looks_secret(value: str) -> bool:

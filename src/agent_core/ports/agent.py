@@ -49,11 +49,11 @@ class AgentSpawned:
 
 
 class AgentMessage(NamedTuple):
-    """A message for the job's log. `raw` is the agent's own event, on the first message made from it."""
+    """A message for the job's log. `raw` is the agent's own event in UTF-8, on the first message made from it."""
 
     type: MessageType
     content: str
-    raw: str | None = None
+    raw: bytes | None = None
 
 
 @frozen

@@ -12,6 +12,7 @@ from agent_core.domain.errors import IllegalEvent
 from agent_core.domain.events import Event
 from agent_core.domain.job import Job, JobMessage, MessageType
 from agent_core.domain.lifecycle import advance
+from agent_core.domain.secrets import Secrets
 from agent_core.ports import AgentMessage, JobRepo, MessageLog
 
 log = logging.getLogger(__name__)
@@ -81,11 +82,10 @@ class RunLog:
         messages: MessageLog,
         clock: Callable[[], datetime],
         pause: float,
-        redact: Callable[[str], str],
+        secrets: Callable[[], Secrets],
     ) -> None:
         self._job_id = job_id
-        self.redact = redact
-        """Replaces secrets as they are replaced in every message."""
+        self._secrets = secrets
         self._messages = messages
         self._clock = clock
         self._pause = pause
@@ -118,6 +118,10 @@ class RunLog:
         """Add a message of the server's own."""
         await self.write([AgentMessage(MessageType.SYSTEM, sentence)])
 
+    def redact(self, text: str) -> str:
+        """Replace secrets as they are replaced in every message."""
+        return self._secrets().redact(text)
+
     async def own_up(self) -> None:
         """Say how many messages were lost, where no later message has told it; for when the log is closed."""
         if self._lost:
@@ -125,17 +129,14 @@ class RunLog:
 
     def _stamped(self, messages: Sequence[AgentMessage]) -> list[JobMessage]:
         now = self._clock()
-        return [
-            JobMessage(type=type_, content=content, raw=raw, created_at=now)
-            for type_, content, raw in self._without_secrets(messages)
-        ]
+        return [JobMessage(type_, content, now, raw) for type_, content, raw in self._without_secrets(messages)]
 
     def _without_secrets(self, messages: Sequence[AgentMessage]) -> Sequence[AgentMessage]:
-        redact = self.redact
-        together = "\n".join([text for _, content, raw in messages for text in (content, raw) if text])
-        if redact(together) == together:  # the rule: to look through all of them at once is much quicker
-            return messages
-        return [AgentMessage(type_, redact(content), raw and redact(raw)) for type_, content, raw in messages]
+        secrets = self._secrets()
+        contents = "\n".join([content for _, content, _ in messages]).encode("utf-8", "surrogatepass")
+        if secrets.may_be_in(contents) or secrets.may_be_in(b"\n".join([raw for *_, raw in messages if raw])):
+            return [_redacted(message, secrets) for message in messages]
+        return messages  # the rule, and quicker than to look at each
 
     async def _store(self) -> None:
         while True:
@@ -170,3 +171,8 @@ class RunLog:
                 await self._closing.wait()
         except TimeoutError:
             pass
+
+
+def _redacted(message: AgentMessage, secrets: Secrets) -> AgentMessage:
+    raw = message.raw and secrets.redact(message.raw.decode("utf-8", "replace")).encode("utf-8", "replace")
+    return AgentMessage(message.type, secrets.redact(message.content), raw)

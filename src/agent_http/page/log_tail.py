@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from agent_core.domain.job import JobMessage
 from agent_core.use_cases.jobs import Jobs
@@ -61,7 +61,7 @@ def shortened(line: JobMessage) -> JobMessage:
     left_out = len(line.content) - LONGEST_LINE
     if left_out <= 0:
         return line
-    return evolve(line, content=f"{line.content[:LONGEST_LINE]}… [{left_out} more characters]")
+    return line._replace(content=f"{line.content[:LONGEST_LINE]}… [{left_out} more characters]")
 
 
 async def _end(read: _Read, lines: int) -> tuple[Sequence[JobMessage], bool]:
