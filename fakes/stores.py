@@ -98,6 +98,10 @@ class FakeJobRepo(JobRepo):
     async def chain_ids(self, chain_id: str) -> Sequence[str]:
         return [job.id for job in await self.chain(chain_id)]
 
+    async def with_chain(self, job_id: str) -> tuple[Job, Sequence[str]]:
+        job = await self.get(job_id)
+        return job, await self.chain_ids(job.chain_id)
+
     def _in_states(self, states: Collection[JobState]) -> Sequence[Job]:
         return tuple(job for job in self.db.jobs.values() if job.state in states)
 

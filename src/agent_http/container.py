@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 import sys
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -51,6 +52,9 @@ from agent_http.wrong_tokens import WrongTokens
 
 log = logging.getLogger(__name__)
 
+LOOK_AGAIN = 0.5
+"""Seconds for which the free space of the disks counts as known."""
+
 
 def server_id(database: Path) -> str:
     """Name the server by its database: its next start has the same name."""
@@ -65,13 +69,26 @@ def marked(environ: Mapping[str, str], name: str) -> Mapping[str, str]:
     return {**environ, SERVER_MARK: name}
 
 
-def free_bytes(directories: Iterable[Path]) -> int:
-    """Return the free space of the disk that has the least of it; a directory that is gone says nothing."""
-    least = sys.maxsize
-    for directory in directories:
-        with suppress(OSError):
-            least = min(least, disk_usage(directory).free)
-    return least
+class FreeBytes:
+    """Tells the free space of the disk that has the least of it, as it was within the last half second.
+
+    A directory that is gone says nothing.
+    """
+
+    def __init__(self, directories: Iterable[Path]) -> None:
+        self._directories = directories
+        self._found = sys.maxsize
+        self._good_until = 0.0
+
+    def __call__(self) -> int:
+        """Return it in bytes."""
+        if time.monotonic() >= self._good_until:
+            self._found = sys.maxsize
+            for directory in self._directories:
+                with suppress(OSError):
+                    self._found = min(self._found, disk_usage(directory).free)
+            self._good_until = time.monotonic() + LOOK_AGAIN
+        return self._found
 
 
 @asynccontextmanager
@@ -170,9 +187,7 @@ class Container(containers.DeclarativeContainer):
         registry,
     )
     message_log = providers.Singleton(SqliteMessageLog, database, _set.message_bytes)
-    free_disk = providers.Singleton(
-        partial, free_bytes, providers.List(_set.worktrees_dir, _set.repos_dir, _set.db.parent)
-    )
+    free_disk = providers.Singleton(FreeBytes, providers.List(_set.worktrees_dir, _set.repos_dir, _set.db.parent))
     core = providers.Singleton(
         AgentCore,
         jobs=providers.Singleton(SqliteJobRepo, database),

@@ -142,6 +142,10 @@ class JobRepo(Protocol):
         """Return the ids of what `chain` returns."""
         ...
 
+    async def with_chain(self, job_id: str) -> tuple[Job, Sequence[str]]:
+        """Return the job and the ids of its chain, oldest first. Raises UnknownJob."""
+        ...
+
 
 class MessageLog(Protocol):
     """The jobs' logs."""

@@ -143,6 +143,10 @@ class KnownQueue(JobRepo):
         """Return the ids of a chain."""
         return await self._jobs.chain_ids(chain_id)
 
+    async def with_chain(self, job_id: str) -> tuple[Job, Sequence[str]]:
+        """Return the stored job and the ids of its chain."""
+        return await self._jobs.with_chain(job_id)
+
 
 def _age(entry: QueueEntry) -> int:
     return entry.seq
