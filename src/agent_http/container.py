@@ -53,7 +53,7 @@ from agent_http.wrong_tokens import WrongTokens
 log = logging.getLogger(__name__)
 
 LOOK_AGAIN = 0.5
-"""Seconds for which the free space of the disks counts as known."""
+"""Seconds from one look at the disks' free space to the next, while there is enough."""
 
 
 def server_id(database: Path) -> str:
@@ -70,24 +70,25 @@ def marked(environ: Mapping[str, str], name: str) -> Mapping[str, str]:
 
 
 class FreeBytes:
-    """Tells the free space of the disk that has the least of it, as it was within the last half second.
+    """Tells the free space of the disk that has the least of it; what was `enough` counts for half a second.
 
     A directory that is gone says nothing.
     """
 
-    def __init__(self, directories: Iterable[Path]) -> None:
+    def __init__(self, directories: Iterable[Path], enough: int) -> None:
         self._directories = directories
-        self._found = sys.maxsize
-        self._good_until = 0.0
+        self._enough = enough
+        self._found = 0
+        self._counts_until = 0.0
 
     def __call__(self) -> int:
         """Return it in bytes."""
-        if time.monotonic() >= self._good_until:
+        if self._found < self._enough or time.monotonic() >= self._counts_until:
             self._found = sys.maxsize
             for directory in self._directories:
                 with suppress(OSError):
                     self._found = min(self._found, disk_usage(directory).free)
-            self._good_until = time.monotonic() + LOOK_AGAIN
+            self._counts_until = time.monotonic() + LOOK_AGAIN
         return self._found
 
 
@@ -187,7 +188,9 @@ class Container(containers.DeclarativeContainer):
         registry,
     )
     message_log = providers.Singleton(SqliteMessageLog, database, _set.message_bytes)
-    free_disk = providers.Singleton(FreeBytes, providers.List(_set.worktrees_dir, _set.repos_dir, _set.db.parent))
+    free_disk = providers.Singleton(
+        FreeBytes, providers.List(_set.worktrees_dir, _set.repos_dir, _set.db.parent), _set.min_free_disk
+    )
     core = providers.Singleton(
         AgentCore,
         jobs=providers.Singleton(SqliteJobRepo, database),
