@@ -113,7 +113,7 @@ class AgentCore:
         config = config or CoreConfig()
         self._config = config
         self._job_repo = jobs = known = KnownQueue(jobs)
-        clients = KnownClients(clients)
+        clients = KnownClients(clients, known.jobs_deleted)
         self._message_log = messages
         self._clock = clock
         self._new_id = new_id

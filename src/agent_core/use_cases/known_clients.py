@@ -15,8 +15,10 @@ _ALL = object()
 class KnownClients(ClientRepo):
     """Every client is written through here, and what was read is known until the next write, however that ends."""
 
-    def __init__(self, clients: ClientRepo) -> None:
+    def __init__(self, clients: ClientRepo, jobs_deleted: Callable[[], None] = lambda: None) -> None:
+        """`jobs_deleted` is called when a client's jobs may have been deleted."""
         self._clients = clients
+        self._jobs_deleted = jobs_deleted
         self._known: dict[Hashable, Any] = {}
         self._writes = 0
 
@@ -43,7 +45,7 @@ class KnownClients(ClientRepo):
 
     async def delete(self, client_id: str) -> None:
         """Delete the client."""
-        await self._write(self._clients.delete(client_id))
+        await self._write(self._clients.delete(client_id), self._jobs_deleted)
 
     async def _ask(self, key: Hashable, read: Callable[[], Awaitable[T]]) -> T:
         if key in self._known:
@@ -55,11 +57,12 @@ class KnownClients(ClientRepo):
             self._known[key] = found
         return found
 
-    async def _write(self, writing: Awaitable[None]) -> None:
-        write = asyncio.ensure_future(writing)
-        write.add_done_callback(self._forget)
-        await asyncio.shield(write)  # it may be stored after its caller was cancelled, and is to be forgotten then
+    async def _write(self, writing: Awaitable[None], then: Callable[[], None] = lambda: None) -> None:
+        def forget(_: object) -> None:
+            self._writes += 1
+            self._known.clear()
+            then()
 
-    def _forget(self, _: object) -> None:
-        self._writes += 1
-        self._known.clear()
+        write = asyncio.ensure_future(writing)
+        write.add_done_callback(forget)
+        await asyncio.shield(write)  # it may be stored after its caller was cancelled, and is to be forgotten then

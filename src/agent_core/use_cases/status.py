@@ -44,8 +44,7 @@ class Status:
     async def queue(self) -> QueueView:
         """Return what runs, oldest first, and what waits, in the order of starting."""
         snapshot = await self._jobs.queue()
-        is_empty = not (snapshot.queued or snapshot.running)
-        found = () if is_empty else await self._jobs.listed(_ACTIVE_STATES)
+        found = await self._jobs.listed(_ACTIVE_STATES)
         clients = {client.id: client for client in await self._clients.all()}
         jobs = [job for job in found if job.client_id in clients]
         order = await self._dispatcher.order(snapshot.queued, snapshot.running)
