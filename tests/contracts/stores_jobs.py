@@ -266,8 +266,8 @@ class JobRepoContract:
             assert list(await stores.jobs.chain_ids(chain_id)) == [job.id for job in found]
             assert list(found) == [await stores.jobs.get(job_id) for job_id in ids]
             for job in found:
-                one, ids = await stores.jobs.with_chain(job.id)
-                assert (one, list(ids)) == (job, [other.id for other in await stores.jobs.chain(job.chain_id)])
+                one, its_chain = await stores.jobs.with_chain(job.id)
+                assert (one, list(its_chain)) == (job, [other.id for other in await stores.jobs.chain(job.chain_id)])
         assert not await stores.jobs.chain("nothing")
         with pytest.raises(UnknownJob):
             await stores.jobs.with_chain("nothing")

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 import pytest
 from attrs import evolve
 
+from agent_core.domain.answer import Answer
 from agent_core.domain.delivery import Delivery
 from agent_core.domain.errors import UnknownJob, WorldError
 from agent_core.domain.job import RUNNING_STATES, Job, JobState
@@ -54,6 +55,12 @@ class Store(FakeJobRepo):
     async def listed(self, states: Collection[JobState]) -> Sequence[ListedJob]:
         self.asked["listed"] += 1
         return await super().listed(states)
+
+    async def add(self, job: Job, answer: Answer | None = None) -> Job:
+        added = await super().add(job, answer)
+        if self.forgets:
+            raise WorldError("The answer was lost", code="database_full")
+        return added
 
     async def save(self, job: Job, callback: Delivery | None = None) -> Job:
         saved = await super().save(job, callback)
@@ -168,6 +175,10 @@ async def test_a_chain_that_began_lately_is_at_hand_with_all_that_was_added_to_i
     assert store.asked["get"] == 0
     assert (await known.with_chain("job-3"))[0] == stranger
     assert store.asked["get"] == 1
+    store.forgets = True
+    with pytest.raises(WorldError):
+        await known.add(a_job(id="job-4", first_job_id="job-1"))
+    assert list((await known.with_chain("job-1"))[1]) == ["job-1", "job-2", "job-4"]
 
 
 async def test_a_job_that_went_with_its_client_is_not_known_any_more() -> None:
