@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from attrs import define, evolve, field, fields
+from attrs import define, evolve, field
 
 from agent_core.domain.answer import Answer
 from agent_core.domain.client import Client
@@ -70,7 +70,7 @@ class FakeJobRepo(JobRepo):
     async def page(self, which: JobFilter, limit: int, offset: int) -> JobPage:
         await self.db.turn()
         found = [job for job in reversed(self.db.jobs.values()) if matches(which, job)]
-        return JobPage(jobs=tuple(map(_listed, found[offset : offset + limit])), total=len(found))
+        return JobPage(jobs=tuple(map(ListedJob.of, found[offset : offset + limit])), total=len(found))
 
     async def in_states(self, states: Collection[JobState]) -> Sequence[Job]:
         await self.db.turn()
@@ -78,7 +78,7 @@ class FakeJobRepo(JobRepo):
 
     async def listed(self, states: Collection[JobState]) -> Sequence[ListedJob]:
         await self.db.turn()
-        return tuple(map(_listed, self._in_states(states)))
+        return tuple(map(ListedJob.of, self._in_states(states)))
 
     async def queue(self) -> QueueSnapshot:
         await self.db.turn()
@@ -98,15 +98,12 @@ class FakeJobRepo(JobRepo):
     async def chain_ids(self, chain_id: str) -> Sequence[str]:
         return [job.id for job in await self.chain(chain_id)]
 
+    async def with_chain(self, job_id: str) -> tuple[Job, Sequence[str]]:
+        job = await self.get(job_id)
+        return job, await self.chain_ids(job.chain_id)
+
     def _in_states(self, states: Collection[JobState]) -> Sequence[Job]:
         return tuple(job for job in self.db.jobs.values() if job.state in states)
-
-
-def _listed(job: Job) -> ListedJob:
-    facts = {f.name: getattr(job, f.name) for f in fields(ListedJob)}
-    return ListedJob(
-        **facts | {"prompt": "" if job.title else job.prompt[:500], "error": job.error and job.error[:500]}
-    )
 
 
 @define

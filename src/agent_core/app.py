@@ -45,6 +45,7 @@ from agent_core.use_cases.holds import FreeDisk, Holds
 from agent_core.use_cases.intake import Intake
 from agent_core.use_cases.janitor import Janitor
 from agent_core.use_cases.jobs import Jobs
+from agent_core.use_cases.known_clients import KnownClients
 from agent_core.use_cases.known_queue import KnownQueue
 from agent_core.use_cases.live_feed import LiveFeed
 from agent_core.use_cases.repeats import Repeats
@@ -112,6 +113,7 @@ class AgentCore:
         config = config or CoreConfig()
         self._config = config
         self._job_repo = jobs = known = KnownQueue(jobs)
+        clients = KnownClients(clients, known.jobs_deleted)
         self._message_log = messages
         self._clock = clock
         self._new_id = new_id

@@ -23,8 +23,10 @@ class Scope(StrEnum):
 
     def allows(self, needed: "Scope") -> bool:
         """Whether who has this scope may do what needs that one."""
-        order = list(Scope)
-        return order.index(self) >= order.index(needed)
+        return _ORDER[self] >= _ORDER[needed]
+
+
+_ORDER = {scope: n for n, scope in enumerate(Scope)}
 
 
 @frozen

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 import sys
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -51,6 +52,9 @@ from agent_http.wrong_tokens import WrongTokens
 
 log = logging.getLogger(__name__)
 
+LOOK_AGAIN = 0.5
+"""Seconds from one look at the disks' free space to the next, while there is enough."""
+
 
 def server_id(database: Path) -> str:
     """Name the server by its database: its next start has the same name."""
@@ -65,13 +69,27 @@ def marked(environ: Mapping[str, str], name: str) -> Mapping[str, str]:
     return {**environ, SERVER_MARK: name}
 
 
-def free_bytes(directories: Iterable[Path]) -> int:
-    """Return the free space of the disk that has the least of it; a directory that is gone says nothing."""
-    least = sys.maxsize
-    for directory in directories:
-        with suppress(OSError):
-            least = min(least, disk_usage(directory).free)
-    return least
+class FreeBytes:
+    """Tells the free space of the disk that has the least of it; what was `enough` counts for half a second.
+
+    A directory that is gone says nothing.
+    """
+
+    def __init__(self, directories: Iterable[Path], enough: int) -> None:
+        self._directories = directories
+        self._enough = enough
+        self._found = 0
+        self._counts_until = 0.0
+
+    def __call__(self) -> int:
+        """Return it in bytes."""
+        if self._found < self._enough or time.monotonic() >= self._counts_until:
+            self._found = sys.maxsize
+            for directory in self._directories:
+                with suppress(OSError):
+                    self._found = min(self._found, disk_usage(directory).free)
+            self._counts_until = time.monotonic() + LOOK_AGAIN
+        return self._found
 
 
 @asynccontextmanager
@@ -171,7 +189,7 @@ class Container(containers.DeclarativeContainer):
     )
     message_log = providers.Singleton(SqliteMessageLog, database, _set.message_bytes)
     free_disk = providers.Singleton(
-        partial, free_bytes, providers.List(_set.worktrees_dir, _set.repos_dir, _set.db.parent)
+        FreeBytes, providers.List(_set.worktrees_dir, _set.repos_dir, _set.db.parent), _set.min_free_disk
     )
     core = providers.Singleton(
         AgentCore,

@@ -20,8 +20,10 @@ def tag_of(body: bytes, media_type: str) -> str:
 def has_already(request: web.Request, response: web.Response) -> bool:
     """Whether the request's If-None-Match names the response's tag, strong or weak, or whatever has one."""
     tag = response.headers.get(hdrs.ETAG)
+    if tag is None:
+        return False
     told = ", ".join(request.headers.getall(hdrs.IF_NONE_MATCH, []))
-    return tag is not None and (told.strip() == "*" or tag in _TAG.findall(told))
+    return told.strip() == "*" or tag in _TAG.findall(told)
 
 
 def unchanged(response: web.Response) -> web.Response:

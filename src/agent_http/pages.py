@@ -34,8 +34,6 @@ def links(url: URL, page: Page) -> str:
         offsets["prev"] = max(0, min(page.offset - page.limit, last))
     if page.offset + page.limit < page.total:
         offsets["next"] = page.offset + page.limit
-    return ", ".join(f'<{_reference(url, page.limit, offset)}>; rel="{rel}"' for rel, offset in offsets.items())
-
-
-def _reference(url: URL, limit: int, offset: int) -> str:
-    return f"?{url.update_query(limit=limit, offset=offset).raw_query_string}"
+    others = [(name, value) for name, value in url.query.items() if name not in ("limit", "offset")]
+    query = f"{url.with_query(others).raw_query_string}&" if others else ""
+    return ", ".join(f'<?{query}limit={page.limit}&offset={offset}>; rel="{rel}"' for rel, offset in offsets.items())

@@ -3,7 +3,7 @@
 import json
 import re
 from http import HTTPStatus
-from secrets import token_hex
+from random import getrandbits
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
@@ -26,7 +26,8 @@ async def identified(request: web.Request, handler: Handler) -> web.StreamRespon
     Whatever is logged meanwhile tells the request, and the job or client that its path names.
     """
     request_id = _identify(request)
-    named = {name: value for name in NAMED if _SHORT_WORD.fullmatch(value := request.match_info.get(name, ""))}
+    ids = request.match_info
+    named = {name: ids[name] for name in NAMED if name in ids and _SHORT_WORD.fullmatch(ids[name])}
     with concerning(request_id=request_id, **named):
         response = await handler(request)
     if response.status >= HTTPStatus.BAD_REQUEST and PROBLEM in request.headers.get(hdrs.ACCEPT, ""):
@@ -45,7 +46,7 @@ def _identify(request: web.Request) -> str:
     request_id = request.get(REQUEST_ID)
     if request_id is None:  # also here: aiohttp refuses some requests by itself, before any middleware
         given = request.headers.get(HEADER, "")
-        request_id = request[REQUEST_ID] = given if _SHORT_WORD.fullmatch(given) else token_hex(8)
+        request_id = request[REQUEST_ID] = given if _SHORT_WORD.fullmatch(given) else f"{getrandbits(64):016x}"
     return request_id
 
 

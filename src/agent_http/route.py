@@ -115,11 +115,12 @@ def handler(route: Route, body_patience: float, repeats: Repeats) -> Handler:
     if isinstance(route, StreamRoute):
         return _stream_handler(route)
     query_shape, body_shape, needs_body, repeatable = route.query, route.body, route.needs_body, route.repeatable
+    no_query: object = wire.from_query([], query_shape)
 
     async def handle(request: web.Request) -> web.StreamResponse:
         form = chosen(request, route.forms)
         arguments: dict[str, Any] = dict(request.match_info)
-        query: object = wire.from_query(list(request.query.items()), query_shape)
+        query = wire.from_query(list(request.query.items()), query_shape) if request.query_string else no_query
         if query_shape is not NoQuery:
             arguments["query"] = query
         if body_shape is not None and (needs_body or request.body_exists):

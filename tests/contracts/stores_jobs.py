@@ -265,7 +265,12 @@ class JobRepoContract:
             found = await stores.jobs.chain(chain_id)
             assert list(await stores.jobs.chain_ids(chain_id)) == [job.id for job in found]
             assert list(found) == [await stores.jobs.get(job_id) for job_id in ids]
+            for job in found:
+                one, its_chain = await stores.jobs.with_chain(job.id)
+                assert (one, list(its_chain)) == (job, [other.id for other in await stores.jobs.chain(job.chain_id)])
         assert not await stores.jobs.chain("nothing")
+        with pytest.raises(UnknownJob):
+            await stores.jobs.with_chain("nothing")
 
     async def test_a_job_that_is_queued_again_has_its_old_place(self, stores: Stores) -> None:
         [first, second] = await added(stores, a_job("job-1"), a_job("job-2"))

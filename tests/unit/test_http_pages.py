@@ -103,8 +103,8 @@ async def test_following_next_visits_every_page_once(served: Served) -> None:
         path = f"/list{reference}" if reference else ""
     assert seen == [
         "/list?limit=1&tag=a&tag=b&q=x%26y",
-        "/list?limit=1&tag=a&tag=b&q=x%26y&offset=1",
-        "/list?limit=1&tag=a&tag=b&q=x%26y&offset=2",
+        "/list?tag=a&tag=b&q=x%26y&limit=1&offset=1",
+        "/list?tag=a&tag=b&q=x%26y&limit=1&offset=2",
     ]
 
 

@@ -138,3 +138,13 @@ class SqliteJobRepo(JobRepo):
 
     async def chain_ids(self, chain_id: str) -> Sequence[str]:
         return [job_id for (job_id,) in await self._db.read(self._CHAIN_IDS, {"id": chain_id})]
+
+    async def with_chain(self, job_id: str) -> tuple[Job, Sequence[str]]:
+        def look(connection: sqlite3.Connection) -> tuple[Job, Sequence[str]]:
+            for row in fetch(connection, self._GET, (job_id,)):
+                job = _JOBS.value(row)
+                ids = fetch(connection, self._CHAIN_IDS, {"id": job.chain_id})
+                return job, [found for (found,) in ids]
+            raise UnknownJob(job_id)
+
+        return await self._db.look(look)

@@ -1,5 +1,6 @@
 """What was used, in SQLite. `SqliteJobRepo.save` enters a job with its end."""
 
+import asyncio
 import sqlite3
 from calendar import monthrange
 from collections.abc import Mapping, Sequence
@@ -90,6 +91,9 @@ class SqliteLedger(Ledger):
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._windows: Sequence[LimitWindow] | None = None
+        """All that are stored, if they were read since the last change: every look at the server's health asks."""
+        self._notes = 0
 
     _COLUMNS: Mapping[UsageBy, str] = {
         UsageBy.CLIENT: "client_id",
@@ -123,12 +127,24 @@ class SqliteLedger(Ledger):
 
     async def note(self, windows: Sequence[LimitWindow]) -> None:
         rows = [_WINDOWS.row(window) for window in windows]
-        await self._db.write(lambda connection: connection.executemany(self._NOTE, rows))
+        noting = self._db.submit(lambda connection: connection.executemany(self._NOTE, rows))
+        noting.add_done_callback(self._noted)
+        await asyncio.shield(noting)  # cancelled, it would be done for us before it is stored
+
+    def _noted(self, _: object) -> None:
+        self._notes += 1
+        self._windows = None
 
     _ALL_WINDOWS = _WINDOWS.select("FROM limit_windows ORDER BY name")
 
     async def windows(self) -> Sequence[LimitWindow]:
-        return [_WINDOWS.value(row) for row in await self._db.read(self._ALL_WINDOWS)]
+        if self._windows is not None:
+            return self._windows
+        notes = self._notes
+        found = [_WINDOWS.value(row) for row in await self._db.read(self._ALL_WINDOWS)]
+        if notes == self._notes:
+            self._windows = found
+        return found
 
     async def keep(self, accounts: Accounts) -> None:
         times = [_CLOCK, accounts.clock, *chain.from_iterable(accounts.times.items())]

@@ -25,8 +25,8 @@ class Record(Generic[T]):
         self.columns = tuple(field.name for field in fields(cast("Any", made)) if field.name not in beside)
         self._given = attrgetter(*self.columns)
         self._writers = [(name, write) for name in self.columns if (write := _writer(hints[name]))]
-        self._readers = [(name, read) for name in self.columns if (read := _reader(hints[name]))]
-        self._never_none = [name for name in self.columns if not takes_none(hints[name])]
+        self._readers = [(n, read) for n, name in enumerate(self.columns) if (read := _reader(hints[name]))]
+        self._never_none = [(n, name) for n, name in enumerate(self.columns) if not takes_none(hints[name])]
 
     def select(self, rest: str) -> str:
         """Write a query for `value`; `rest` begins with FROM, or with a comma and more columns."""
@@ -42,13 +42,14 @@ class Record(Generic[T]):
 
     def value(self, row: Sequence[Any], **beside: Any) -> T:
         """Make the value of a row that `select` found; columns after its own are left alone."""
-        facts = dict(zip(self.columns, row, strict=False))
-        for name in self._never_none:
-            if facts[name] is None:
+        values = list(row)
+        for n, read in self._readers:
+            if (stored := values[n]) is not None:
+                values[n] = read(stored)
+        facts = dict(zip(self.columns, values, strict=False))
+        for n, name in self._never_none:
+            if values[n] is None:
                 del facts[name]
-        for name, read in self._readers:
-            if facts.get(name) is not None:
-                facts[name] = read(facts[name])
         return self._made(**facts, **beside)
 
 

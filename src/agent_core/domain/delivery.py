@@ -116,7 +116,7 @@ def callback_body(job: Job, more: Mapping[str, object] | None = None) -> bytes:
 
 def iso_seconds(at: datetime) -> str:
     """Write a time as the API does: 2025-01-07T12:00:00Z."""
-    return f"{at.astimezone(UTC).replace(tzinfo=None, microsecond=0).isoformat()}Z"
+    return f"{at.astimezone(UTC).isoformat('T', 'seconds')[:19]}Z"
 
 
 def after_attempt(delivery: Delivery, receipt: Receipt, now: datetime, jitter: float) -> Delivery:

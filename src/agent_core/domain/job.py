@@ -35,7 +35,7 @@ class JobState(StrEnum):
     @property
     def status(self) -> JobStatus:
         """The public status. A job that is being cancelled is cancelled to its caller: nothing can change that."""
-        return _STATUS.get(self) or JobStatus(self.value)
+        return _STATUS[self]
 
     @property
     def holds_a_slot(self) -> bool:
@@ -49,6 +49,7 @@ class JobState(StrEnum):
 
 
 _STATUS = {
+    **{state: JobStatus(state.value) for state in JobState if state.value in set(JobStatus)},
     JobState.PREPARING: JobStatus.RUNNING,
     JobState.WORKING: JobStatus.RUNNING,
     JobState.PUBLISHING: JobStatus.RUNNING,

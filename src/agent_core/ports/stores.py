@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 from agent_core.domain.answer import Answer
 from agent_core.domain.client import Client
@@ -12,6 +12,9 @@ from agent_core.domain.delivery import Delivery
 from agent_core.domain.holds import Hold, HoldKind
 from agent_core.domain.job import Job, JobKind, JobMessage, JobState, JobStatus, Used
 from agent_core.domain.waiting import QueueEntry
+
+BEGINNING = 500
+"""Characters that a list shows of a long text."""
 
 
 @frozen(kw_only=True)
@@ -80,6 +83,14 @@ class ListedJob:
     pr_url: str | None
     pr_number: int | None
 
+    @classmethod
+    def of(cls, job: Job) -> "ListedJob":
+        """Take from a job what a list shows of it."""
+        facts = {field.name: getattr(job, field.name) for field in fields(cls)}
+        facts["prompt"] = "" if job.title else job.prompt[:BEGINNING]
+        facts["error"] = job.error and job.error[:BEGINNING]
+        return cls(**facts)
+
     @property
     def status(self) -> JobStatus:
         """The public status."""
@@ -140,6 +151,10 @@ class JobRepo(Protocol):
 
     async def chain_ids(self, chain_id: str) -> Sequence[str]:
         """Return the ids of what `chain` returns."""
+        ...
+
+    async def with_chain(self, job_id: str) -> tuple[Job, Sequence[str]]:
+        """Return the job and the ids of its chain, oldest first. Raises UnknownJob."""
         ...
 
 

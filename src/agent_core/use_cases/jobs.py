@@ -120,15 +120,10 @@ class Jobs:
 
     async def get(self, job_id: str) -> JobDetails:
         """Return a job. Raises UnknownJob."""
-        job = await self._jobs.get(job_id)
+        job, chain = await self._jobs.with_chain(job_id)
+        client = await self._client_repo.get(job.client_id)
         hold = await self._holds.standing() if job.state is JobState.QUEUED else None
-        client, chain = await asyncio.gather(self._client_repo.get(job.client_id), self._jobs.chain_ids(job.chain_id))
-        return JobDetails(
-            job=job,
-            client=client,
-            chain=chain,
-            hold=hold if is_held(job, hold) else None,
-        )
+        return JobDetails(job=job, client=client, chain=chain, hold=hold if is_held(job, hold) else None)
 
     async def diff(self, job_id: str) -> str:
         """Return the job's work as a diff, finished or as far as it is, without secrets.
@@ -155,8 +150,8 @@ class Jobs:
 
     async def page(self, which: JobFilter, limit: int, offset: int) -> JobsView:
         """Return a page of jobs, newest first."""
-        page, stored = await asyncio.gather(self._jobs.page(which, limit, offset), self._client_repo.all())
-        clients = {client.id: client for client in stored}
+        page = await self._jobs.page(which, limit, offset)
+        clients = {client.id: client for client in await self._client_repo.all()}
         views = [JobView(job=job, client=clients[job.client_id]) for job in page.jobs if job.client_id in clients]
         return JobsView(jobs=views, total=page.total)
 

@@ -2,16 +2,17 @@
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 
 from agent_core.domain.answer import Answer
 from agent_core.domain.delivery import Delivery
 from agent_core.domain.errors import UnknownClient
-from agent_core.domain.job import Job, JobState
+from agent_core.domain.job import RUNNING_STATES, Job, JobState
 from agent_core.domain.waiting import QueueEntry, Waiting, entry_of
 from agent_core.ports import JobFilter, JobPage, JobRepo, ListedJob, QueueSnapshot
+from agent_core.use_cases.recent_jobs import RecentJobs
 
-MOST_NEW = 16
-"""So many jobs are kept as they were added, since most are started, or asked for, at once."""
+_ACTIVE = RUNNING_STATES | {JobState.QUEUED}
 
 
 class ActiveJobs:
@@ -55,7 +56,7 @@ class KnownQueue(JobRepo):
         self._reading = asyncio.Lock()
         self._taken_meanwhile: list[Job] = []
         self._doubts = 0
-        self._new: dict[str, Job] = {}
+        self._recent = RecentJobs()
 
     async def active(self) -> ActiveJobs:
         """Return who waits and who runs, now and as long as the store is not asked again."""
@@ -82,22 +83,24 @@ class KnownQueue(JobRepo):
             self._doubt()
             raise
         self._take(added)
-        if added.state is JobState.QUEUED:
-            self._new[added.id] = added
-            if len(self._new) > MOST_NEW:
-                del self._new[next(iter(self._new))]
+        self._recent.add(added)
         return added
 
     async def save(self, job: Job, callback: Delivery | None = None) -> Job:
         """Store the job, which is known as it is from then on."""
-        self._new.pop(job.id, None)
+        self._recent.discard(job.id)
         try:
             saved = await self._jobs.save(job, callback)
         except BaseException:
             self._doubt()
             raise
         self._take(saved)
+        self._recent.put(saved)
         return saved
+
+    def jobs_deleted(self) -> None:
+        """Forget what is known of single jobs: some went with their client. None of them waited or ran."""
+        self._recent.clear()
 
     def _take(self, job: Job) -> None:
         if self._known is None:
@@ -108,11 +111,11 @@ class KnownQueue(JobRepo):
     def _doubt(self) -> None:
         self._doubts += 1
         self._known = None
-        self._new.clear()
+        self._recent.clear()
 
     async def get(self, job_id: str) -> Job:
-        """Return the job, the newest of those that wait without asking the store."""
-        return self._new.get(job_id) or await self._jobs.get(job_id)
+        """Return the job, one that was written lately without asking the store."""
+        return self._recent.get(job_id) or await self._jobs.get(job_id)
 
     async def queue(self) -> QueueSnapshot:
         """Return what is known of the queue."""
@@ -128,7 +131,12 @@ class KnownQueue(JobRepo):
         return await self._jobs.in_states(states)
 
     async def listed(self, states: Collection[JobState]) -> Sequence[ListedJob]:
-        """Return what a list shows of the stored jobs."""
+        """Return what a list shows of the stored jobs, of a short queue that is all recent without asking."""
+        if _ACTIVE.issuperset(states):
+            active = await self.active()
+            jobs = self._recent.all(chain(active.waiting, active.running))
+            if jobs is not None:
+                return [ListedJob.of(job) for job in sorted(jobs, key=_age) if job.state in states]
         return await self._jobs.listed(states)
 
     async def counts(self, client_id: str | None = None) -> Mapping[JobState, int]:
@@ -143,6 +151,10 @@ class KnownQueue(JobRepo):
         """Return the ids of a chain."""
         return await self._jobs.chain_ids(chain_id)
 
+    async def with_chain(self, job_id: str) -> tuple[Job, Sequence[str]]:
+        """Return the job and the ids of its chain, of one that was added lately without asking the store."""
+        return self._recent.with_chain(job_id) or await self._jobs.with_chain(job_id)
 
-def _age(entry: QueueEntry) -> int:
-    return entry.seq
+
+def _age(one: QueueEntry | Job) -> int:
+    return one.seq

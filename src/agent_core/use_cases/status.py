@@ -43,10 +43,10 @@ class Status:
 
     async def queue(self) -> QueueView:
         """Return what runs, oldest first, and what waits, in the order of starting."""
-        found = await self._jobs.listed(_ACTIVE_STATES)
-        clients = {client.id: client for client in await self._clients.all()} if found else {}
-        jobs = [job for job in found if job.client_id in clients]
         snapshot = await self._jobs.queue()
+        found = await self._jobs.listed(_ACTIVE_STATES)
+        clients = {client.id: client for client in await self._clients.all()}
+        jobs = [job for job in found if job.client_id in clients]
         order = await self._dispatcher.order(snapshot.queued, snapshot.running)
         places = {entry.id: place for place, entry in enumerate(order)}
         waiting = [job for job in jobs if job.state is JobState.QUEUED]
