@@ -55,11 +55,11 @@ async def test_every_page_stays_small_on_the_wire_whatever_it_shows() -> None:
     async with visiting() as visit:
         lines = "\n".join(text(60) for _ in range(4000))
         visit.agent.script(JOB["prompt"], Script(edits={"large.txt": lines}))
-        job_id = await visit.finished_job(title=text(250))
-        job = visit.db.jobs[job_id]
+        job = visit.db.jobs[await visit.finished_job(title=text(250))]
+        job_id = "large"
         for n in range(60):
             visit.db.jobs[f"more-{n}"] = evolve(job, id=f"more-{n}", title=text(250))
-        visit.db.jobs[job_id] = evolve(job, prompt=text(80_000), result_text=text(100_000), error=text(1000))
+        visit.db.jobs[job_id] = evolve(job, id=job_id, prompt=text(80_000), result_text=text(100_000), error=text(1000))
         visit.db.messages[job_id] = [
             JobMessage(seq=n, type=MessageType.STDOUT, content=text(3000), created_at=NOW) for n in range(1, 400)
         ]
@@ -162,7 +162,7 @@ async def test_earlier_output_is_reached_page_by_page() -> None:
 async def test_a_job_deleted_in_the_middle_of_a_look_breaks_nothing() -> None:
     async with visiting() as visit:
         job_id = await visit.finished_job()
-        del visit.db.jobs[job_id]
+        await visit.core.clients.delete(visit.db.jobs[job_id].client_id)
         assert (await visit.get(f"/jobs/{job_id}")).status == 404
 
 
