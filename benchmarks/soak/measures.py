@@ -84,7 +84,7 @@ def _counts(run: Run) -> Iterator[tuple[str, float]]:
     yield "WAL, bytes", wal.stat().st_size if wal.exists() else 0
     yield DATABASE, run.database_bytes()
     with closing(sqlite3.connect(f"file:{run.database}?mode=ro", uri=True)) as database:
-        yield LINES, database.execute("SELECT count(*) FROM message_lines").fetchone()[0]
+        yield LINES, database.execute("SELECT total(last_seq - first_seq + 1) FROM message_groups").fetchone()[0]
     yield "log files of jobs", _entries(home, "logs/jobs/*")
     yield "log of the server, bytes", sum(file.stat().st_size for file in home.glob("logs/server.log*"))
 
