@@ -34,8 +34,6 @@ LAST_REQUESTS = 5.0
 """How long requests under way may take when everything else has stopped."""
 OPEN_FILES = 10_240
 """macOS starts programs with 256, which idle connections use up, and allows so many at most."""
-SETTLED = 2.0
-"""Seconds after which there is what stays for the life of the server."""
 SET_SINCE = datetime(2020, 1, 1, tzinfo=UTC)
 """A clock before that was never set."""
 
@@ -81,23 +79,18 @@ async def _run(settings: Settings, environ: Mapping[str, str], secrets: Secrets,
     try:
         await runner.setup()
         site = web.SockSite(runner, listener)
+        # What is there now is there for good: each later collection that went through it would stop the loop for 50 ms.
+        gc.freeze()
         with _told(f"port {settings.port} of {settings.host} cannot be listened on"):
             await site.start()
         print(f"Listening on {site.name}", flush=True)
         _tell_supervisor(environ, "READY=1")
-        asyncio.get_running_loop().call_later(SETTLED, _settle)
         await stop.wait()
         _tell_supervisor(environ, "STOPPING=1")
         await leave_core(app)
     finally:
         await runner.cleanup()
     log.info("stopped")
-
-
-def _settle() -> None:
-    """Take what is there now out of all later garbage collections: each would stop the event loop for 30 ms."""
-    gc.collect()
-    gc.freeze()
 
 
 def _wait_for_children_without_threads() -> None:
