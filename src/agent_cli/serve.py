@@ -5,6 +5,7 @@ import os
 import click
 
 from agent_cli.env_file import environment
+from agent_http.own_imports import own_imports
 
 
 @click.command()
@@ -18,6 +19,7 @@ def serve() -> int:
     Example:
       PORT=4000 agent-server serve
     """
-    from agent_http.server import serve as run_server
+    with own_imports():
+        from agent_http.server import serve as run_server
 
     return run_server(environment(os.environ))

@@ -10,8 +10,15 @@ import pytest
 
 SOURCE = Path(__file__).parents[2] / "src"
 SHOWN = """
-import asyncio, json, sys, threading
-from agent_http import server
+import asyncio, gc, json, sys, threading
+from agent_http.own_imports import own_imports
+
+thresholds = gc.get_threshold()
+with own_imports():
+    from agent_http import server
+as_before = thresholds == gc.get_threshold()
+modules = [*sys.modules]
+import rich
 
 async def threads_with_a_child():
     child = await asyncio.create_subprocess_exec("cat", stdin=asyncio.subprocess.PIPE)
@@ -21,7 +28,7 @@ async def threads_with_a_child():
 
 server._wait_for_children_without_threads()
 threads, code = asyncio.run(threads_with_a_child())
-print(json.dumps({"threads": threads, "code": code, "modules": [*sys.modules]}))
+print(json.dumps({"threads": threads, "code": code, "modules": modules, "as_before": as_before}))
 """
 
 
@@ -46,3 +53,9 @@ def test_what_only_pages_need_is_not_in_memory_before_somebody_looks_at_one(show
     assert isinstance(shown["modules"], list)
     assert "agent_http.page" in shown["modules"]
     assert "jinja2" not in shown["modules"]
+
+
+def test_what_happens_to_be_installed_for_others_is_not_imported_but_can_be(shown: dict[str, object]) -> None:
+    assert isinstance(shown["modules"], list)
+    assert {"pydantic", "rich", "werkzeug", "yaml"} & {*shown["modules"]} == set()
+    assert shown["as_before"]
