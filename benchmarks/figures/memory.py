@@ -10,6 +10,8 @@ from benchmarks.sample import Json
 from benchmarks.verification import JobCheck
 
 RUNNING, SLICE = 32, 500
+IDLE_S = 12
+"""Longer than a fork server lingers."""
 WARM = 1000
 """From so many jobs on memory is to stay what it is."""
 
@@ -42,10 +44,10 @@ def _running(bench: Bench) -> Json:
     out: Json = {}
     with bench.run(concurrent=RUNNING, repos=8) as run:
         run.start(warm=False)
-        time.sleep(1)
+        time.sleep(IDLE_S)
         out["idle_fresh"] = memory(run.server.pid)
         run.warm()
-        time.sleep(1)
+        time.sleep(IDLE_S)
         out["idle_warm"] = memory(run.server.pid)
         run.occupy(RUNNING, sleep_ms=LONG * 1000)
         time.sleep(1)

@@ -22,8 +22,8 @@ LINE_BYTES = 110
 KEPT, TRACKED = "refs/agent/kept/", "refs/remotes/origin/"
 DATABASE, LINES = "database, bytes", "lines in the database"
 SETTLE_S = 30
-QUIET = 14
-"""So many looks, half a second apart: a thread that deletes lingers for five seconds."""
+QUIET = 24
+"""So many looks, half a second apart: a thread that deletes lingers for five seconds, a fork server for ten."""
 
 Measures = dict[str, float]
 

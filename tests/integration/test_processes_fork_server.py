@@ -10,7 +10,8 @@ from uuid import uuid4
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from agent_adapters.processes import SERVER_MARK, Command, SupervisedProcess, supervised
+from agent_adapters.processes import SERVER_MARK, Command, SupervisedProcess, supervised, tether
+from agent_adapters.processes import fork_server as fork_server_module
 from agent_adapters.processes.fork_server import FORK_SERVER
 from tests.integration.process_place import living, marked, python, wait_until
 
@@ -53,6 +54,19 @@ async def test_a_run_goes_on_without_its_fork_server_and_the_next_run_starts_ano
     assert living([process.pid]) == []
     assert process.returncode == 143
     await asyncio.to_thread(wait_until, lambda: not living([lifeline]))
+
+
+async def test_an_idle_fork_server_is_ended_but_not_while_a_run_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (tether, fork_server_module):
+        monkeypatch.setattr(module, "IDLE", 0.0)
+    async with SupervisedProcess(python(PATIENT)) as process:
+        idle = FORK_SERVER.pid
+        assert idle is not None
+        assert await said(python("print('done')")) == ["done"]
+        await asyncio.to_thread(FORK_SERVER.rest)
+        assert (living([idle]), FORK_SERVER.pid) == ([idle], idle)
+    await asyncio.to_thread(wait_until, lambda: not living([idle, process.pid]))
+    assert await said(python("print('done')")) == ["done"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

@@ -6,17 +6,20 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from agent_adapters.processes.leftovers import SERVER_MARK
 
+IDLE = 10.0
+"""Seconds without a run after which it is ended: the next takes 20 ms to start, this one 5 MB to keep."""
 PROGRAM = "import sys; sys.path.append(sys.argv[1]); from lifeline.program import serve; serve()"
 """Isolated, Python knows the standard library alone; after that comes the folder in which `lifeline` is a package."""
 
 
 class ForkServer:
-    """One for the whole process, started when it is first needed, and again when it was killed meanwhile.
+    """One for the whole process, started when it is needed, ended when idle, and started again when it was killed.
 
     Its own environment has the mark of the server that its lifelines work for, and nothing else: what a command gets
     comes with its request. It ends when this process does, however that ends; lifelines do not need it. For use from
@@ -28,6 +31,8 @@ class ForkServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._mark = ""
+        self._runs = 0
+        self._ended = 0.0
         self._leaving: list[subprocess.Popen[bytes]] = []
 
     @property
@@ -49,11 +54,25 @@ class ForkServer:
             except OSError:  # it is dead, or takes nothing any more
                 self._end()
                 socket.send_fds(self._running(mark), [b"+"], descriptors)
+            self._runs += 1
 
     def end(self) -> None:
         """End it; its lifelines go on. The next run starts a new one."""
         with self._turn:
             self._end()
+
+    def over(self) -> None:
+        """Note that a lifeline which was forked is needed no more."""
+        with self._turn:
+            self._runs -= 1
+            self._ended = time.monotonic()
+
+    def rest(self) -> None:
+        """End it if it has been idle for long. Blocks shortly."""
+        with self._turn:
+            # Not before the last lifeline: it would go to a process that need not care for the dead.
+            if not self._runs and time.monotonic() >= self._ended + IDLE:
+                self._end()
 
     def _running(self, mark: str) -> socket.socket:
         if self._socket is not None:

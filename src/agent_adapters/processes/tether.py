@@ -7,7 +7,7 @@ import signal
 import socket
 from collections.abc import Sequence
 
-from agent_adapters.processes.fork_server import FORK_SERVER
+from agent_adapters.processes.fork_server import FORK_SERVER, IDLE
 
 
 class Tether:
@@ -64,10 +64,12 @@ class Tether:
         self._theirs.close()
 
     def close(self) -> None:
-        """Let go of it: a lifeline that still lives takes the server for dead."""
+        """Let go of it, once: a lifeline that still lives takes the server for dead."""
         self._loop.remove_reader(self._ours.fileno())
         self._ours.close()
         self.give_away()
+        FORK_SERVER.over()
+        self._loop.call_later(IDLE, self._loop.run_in_executor, None, FORK_SERVER.rest)
 
     def _hear(self) -> None:
         try:
