@@ -98,6 +98,7 @@ async def until(outbox: SqliteOutbox, **facts: object) -> Delivery:
             (delivery,) = await outbox.of_job("job-1")
             if all(getattr(delivery, name) == value for name, value in facts.items()):
                 return delivery
+            await asyncio.sleep(0.005)
 
 
 @pytest.fixture
