@@ -11,7 +11,7 @@ demo: .venv/run.stamp
 	$(BIN)/agent-server demo --agent $(AGENT)
 
 test: .venv/dev.stamp
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest
 
 check: .venv/dev.stamp
 	$(BIN)/ruff format --check .
