@@ -209,6 +209,7 @@ async def test_the_pages_work_without_scripts(window: Window, visit: Visit) -> N
     await fill_in(page)
     await page.get_by_role("button", name="Queue the job").click()
     await visit.core.jobs.wait(job_of(page))
+    await page.wait_for_load_state()  # the page may still be on its way
     await page.reload()
     await expect(page.locator("#log")).to_contain_text("All done.")
     await page.get_by_role("link", name="What it changed").click()
