@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from attrs import evolve
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -224,6 +225,7 @@ class StoresAgree(TwoStores):
 
 
 TestStoresAgree = StoresAgree.TestCase
+TestStoresAgree.pytestmark = [pytest.mark.timeout(600)]  # type: ignore[attr-defined]  # thirty databases on a slow disk
 TestStoresAgree.settings = settings(
     max_examples=30,
     stateful_step_count=40,
