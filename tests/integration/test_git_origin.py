@@ -251,6 +251,14 @@ async def test_refs_that_an_agent_wrote_are_not_what_the_next_job_begins_with(st
         stage.git("update-ref", "-d", ref, at=stage.bare)
 
 
+async def test_a_default_branch_that_an_agent_wrote_is_put_right(stage: GitStage) -> None:
+    stage.make_origin(FILES)
+    await stage.store.refresh(ACME)
+    stage.git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/mine", at=stage.bare)
+    assert (await stage.store.refresh(ACME)).default_branch == "main"
+    assert stage.git("symbolic-ref", "refs/remotes/origin/HEAD", at=stage.bare) == "refs/remotes/origin/main"
+
+
 async def test_after_a_failed_open_the_origin_is_looked_at_again(stage: GitStage) -> None:
     stage.make_origin(FILES)
     await stage.store.refresh(ACME)
@@ -277,14 +285,15 @@ def test_what_was_pushed_while_the_origin_was_listed_is_not_forgotten() -> None:
 def test_branches_are_told_from_folders_and_from_what_begins_alike() -> None:
     shas = [f"{n}" * 40 for n in range(4)]
     tips = Tips(
-        f"{shas[0]} refs/agent/origin-head @\n"
-        f"{shas[0]} refs/remotes/origin/HEAD @refs/remotes/origin/main\n"
-        f"{shas[1]} refs/remotes/origin/feature/x @\n"
-        f"{shas[0]} refs/remotes/origin/main @\n"
-        f"{shas[2]} refs/remotes/origin/main-2 @\n".encode()
+        f"{shas[1]}\t\tbranch 'feature/x' of github.com:acme/shop\n"
+        f"{shas[0]}\t\tbranch 'main' of github.com:acme/shop\n"
+        f"{shas[2]}\tnot-for-merge\tbranch 'main-2' of github.com:acme/shop\n"
+        f"{shas[0]}\t\tgithub.com:acme/shop\n".encode()
     )
     assert [tips.commit(name) for name in ("main", "main-2", "mai", "feature", "feature/x")] == [
         *(shas[0], shas[2], None, None, shas[1])
     ]
     assert [tips.below(name) for name in ("feature", "feature/x", "main")] == ["feature/x", None, None]
-    assert (tips.default, tips.at_head()) == ("main", ["main"])
+    assert (tips.head, tips.at_head()) == (shas[0], ["main"])
+    assert (Tips(b"").head, Tips(b"").at_head()) == (None, [])
+    assert Tips(f"{shas[0]}\t\tbranch 'main' of shop\n".encode()).head is None

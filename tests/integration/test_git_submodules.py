@@ -165,7 +165,7 @@ async def test_without_submodules_no_git_is_asked_for_them(stage: GitStage, monk
     await stage.store.publish(worktree, "Work", NOON, allow)
     await stage.store.close_worktree(ACME, "job-1")
     assert names == [
-        *("fetch", "for-each-ref", "read-tree"),
+        *("fetch", "read-tree"),
         *("add", "write-tree", "diff-tree", "cat-file", "push"),
     ]
 

@@ -285,9 +285,10 @@ async def init(git: Git, path: Path) -> None:
         raise failure(f"{path} could not be made", made, "clone_failed")
 
 
-def fetching(url: str, *refspecs: str) -> tuple[str, ...]:
-    """The arguments of a fetch that touches nothing but the refs named."""
-    return ("fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--", url, *refspecs)
+def fetching(url: str, *refspecs: str, listing: bool = False) -> tuple[str, ...]:
+    """The arguments of a fetch that touches nothing but the refs named, and FETCH_HEAD when `listing`."""
+    kept = "--write-fetch-head" if listing else "--no-write-fetch-head"
+    return ("fetch", "--quiet", "--prune", "--no-tags", kept, "--", url, *refspecs)
 
 
 def _append(path: Path, text: str) -> None:

@@ -14,8 +14,8 @@ _PIECE = 1 << 20
 
 
 def read(path: Path) -> bytes:
-    """Return what is in a file. Raises OSError."""
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    """Return what is in a file; of a named pipe, which an agent may put in its place, what is there. Raises OSError."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         return _all(file)
     finally:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -12,9 +13,10 @@ from attrs import define, field, frozen
 from agent_adapters.git.clone import LIMIT, Clone, fetching
 from agent_adapters.git.configuration import TRACKING
 from agent_adapters.git.failures import failure, held_locks, is_network_trouble
+from agent_adapters.git.files import read
 from agent_adapters.git.process import Git, GitOutcome
 from agent_adapters.git.record import Base
-from agent_adapters.git.tips import HEAD_REF, LISTING, ORIGIN_HEAD, Tips
+from agent_adapters.git.tips import LISTING, ORIGIN_HEAD, Tips
 
 FETCH_LIMIT = 600.0
 PUSH_LIMIT = 300.0
@@ -67,20 +69,19 @@ class Origin:
     async def fetch(self, clone: Clone) -> str | None:
         """Bring the tracking branches up to date and return the default branch. Under the lock."""
         began = time.monotonic()
-        fetched = await self._on(clone, fetching(clone.url, TRACKING, f"+HEAD:{HEAD_REF}"), FETCH_LIMIT)
-        has_head = fetched.ok
+        fetched = await self._on(clone, fetching(clone.url, TRACKING, "HEAD", listing=True), FETCH_LIMIT)
         if not fetched.ok and "couldn't find remote ref HEAD" in fetched.err:
-            fetched = await self._on(clone, fetching(clone.url, TRACKING), FETCH_LIMIT)
+            fetched = await self._on(clone, fetching(clone.url, TRACKING, listing=True), FETCH_LIMIT)
         if not fetched.ok:
             raise failure(f"{clone.name} could not be fetched", fetched, "fetch_failed", clone.try_it())
-        former, clone.tips = clone.tips, None
-        tips = await self.tips(clone)
+        listed, known_default = await asyncio.to_thread(_fetched, clone)
+        former, clone.tips = clone.tips, Tips(listed)
         if former is not None:
-            tips.take_over(former, began)
+            clone.tips.take_over(former, began)
         # The commit at the origin's HEAD names the default branch, unless several branches are at that commit.
-        candidates = tips.at_head() if has_head else []
+        candidates = clone.tips.at_head()
         default = candidates[0] if len(candidates) == 1 else await self._ask_default(clone)
-        if default is not None and default != tips.default:
+        if default is not None and default != known_default:
             await self.patiently(clone, "symbolic-ref", ORIGIN_HEAD, f"refs/remotes/origin/{default}")
         return default
 
@@ -186,3 +187,13 @@ class Origin:
                 prompts["GIT_ASKPASS"] = "true"
             self._prompts = prompts
         return self._prompts
+
+
+def _fetched(clone: Clone) -> tuple[bytes, str | None]:
+    """Return what the last fetch has listed, and which branch is the default one in the clone."""
+    listed = read(clone.own_git_dir / "FETCH_HEAD")
+    try:
+        told = read(clone.bare / ORIGIN_HEAD)
+    except OSError:
+        return listed, None
+    return listed, os.fsdecode(told).strip().removeprefix("ref: refs/remotes/origin/")

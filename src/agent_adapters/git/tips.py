@@ -5,12 +5,14 @@ import time
 
 from attrs import define, field
 
-PREFIX = "refs/remotes/origin/"
-ORIGIN_HEAD = f"{PREFIX}HEAD"
-HEAD_REF = "refs/agent/origin-head"
-LISTING = ("for-each-ref", "--format=%(objectname) %(refname) @%(symref)", HEAD_REF, PREFIX.rstrip("/"))
-"""The command that lists them."""
+ORIGIN_HEAD = "refs/remotes/origin/HEAD"
+LISTING = (
+    *("for-each-ref", "--format=%(objectname)\tnot-for-merge\tbranch '%(refname:lstrip=3)' of origin"),
+    "refs/remotes/origin",
+)
+"""The command that lists tracking branches as a fetch lists in FETCH_HEAD what it has fetched."""
 _SHA = 40
+_BRANCH = b"\tbranch '"
 
 
 def _after_newline(listed: bytes) -> bytes:
@@ -19,9 +21,11 @@ def _after_newline(listed: bytes) -> bytes:
 
 @define
 class Tips:
-    """The commits of the origin's branches: what git listed, and what was seen or done since.
+    """The commits of the origin's branches: what was listed at a fetch, and what was seen or done since.
 
-    A listing of ten thousand branches is searched and not taken apart: it takes a megabyte, and no time of the loop's.
+    Each branch has a line of `COMMIT TAB [not-for-merge] TAB branch 'NAME' of ORIGIN`; the last line may be that of the
+    origin's HEAD, which is no branch. A listing of ten thousand branches is searched and not taken apart: it takes a
+    megabyte, and no time of the loop's.
     """
 
     _listed: bytes = field(converter=_after_newline)
@@ -37,34 +41,39 @@ class Tips:
 
     def commit(self, branch: str) -> str | None:
         """Return the branch's commit; None when it is not at the origin."""
-        return self._since[branch][0] if branch in self._since else self._at(f"{PREFIX}{branch}")
+        if branch in self._since:
+            return self._since[branch][0]
+        found = self._listed.find(_BRANCH + os.fsencode(branch) + b"' of ")
+        return self._commit_at(self._listed.rindex(b"\n", 0, found) + 1) if found >= 0 else None
 
     def below(self, folder: str) -> str | None:
         """Return a branch that has this name for a folder; None when there is none."""
         noted = [branch for branch in self._since if branch.startswith(f"{folder}/")]
-        found = self._listed.find(os.fsencode(f" {PREFIX}{folder}/"))
+        found = self._listed.find(_BRANCH + os.fsencode(f"{folder}/"))
         if noted or found < 0:
             return noted[0] if noted else None
-        return os.fsdecode(self._listed[found + 1 : self._listed.index(b" ", found + 1)]).removeprefix(PREFIX)
+        return self._branch_at(found)
+
+    @property
+    def head(self) -> str | None:
+        """The commit of the origin's HEAD, as listed."""
+        last = self._listed.rfind(b"\n", 0, -1) + 1
+        return None if not last or _BRANCH in self._listed[last:] else self._commit_at(last)
 
     def at_head(self) -> list[str]:
         """Return the branches at the commit of the origin's HEAD, as listed, two at most."""
-        head, found, branches = self._at(HEAD_REF), 0, list[str]()
+        head, found, branches = self.head, 0, list[str]()
         while head and len(branches) < 2:
-            found = self._listed.find(f"\n{head} {PREFIX}".encode(), found) + 1
+            found = self._listed.find(f"\n{head}\t".encode(), found) + 1
             if not found:
                 break
-            _, name, target = self._listed[found : self._listed.index(b"\n", found)].split(b" ")
-            branches += [] if target != b"@" else [os.fsdecode(name).removeprefix(PREFIX)]
+            named = self._listed.find(_BRANCH, found, self._listed.index(b"\n", found))
+            branches += [self._branch_at(named)] if named >= 0 else []
         return branches
 
-    @property
-    def default(self) -> str | None:
-        """The default branch as the clone has it."""
-        _, found, rest = self._listed.partition(f" {ORIGIN_HEAD} @".encode())
-        target = os.fsdecode(rest[: rest.index(b"\n")]) if found else ""
-        return target.removeprefix(PREFIX) or None
+    def _commit_at(self, line: int) -> str:
+        return self._listed[line : line + _SHA].decode()
 
-    def _at(self, ref: str) -> str | None:
-        found = self._listed.find(os.fsencode(f" {ref} "))
-        return self._listed[found - _SHA : found].decode() if found >= 0 else None
+    def _branch_at(self, found: int) -> str:
+        begin = found + len(_BRANCH)
+        return os.fsdecode(self._listed[begin : self._listed.index(b"' of ", begin)])
