@@ -21,6 +21,8 @@ from agent_adapters.sqlite import (
     SqliteMessageLog,
 )
 from agent_adapters.sqlite.connection import fetch
+from agent_core.domain.errors import StaleJob
+from agent_core.domain.job import JobState
 from agent_core.ports import JobFilter
 from tests.contracts.stores_samples import a_client, a_job, an_answer, messages
 from tests.integration.sqlite_probe import running, stored, storing
@@ -81,7 +83,25 @@ async def test_a_save_writes_what_has_changed_and_nothing_else(path: Path) -> No
         await db.write(lambda connection: connection.set_trace_callback(statements.append))
         await SqliteJobRepo(db).save(evolve(job, title="Other", run_turns=1))
     updates = {statement for statement in statements if statement.startswith("UPDATE jobs")}
-    assert updates == {f"UPDATE jobs SET title = 'Other', run_turns = 1, revision = 1 WHERE seq = {job.seq}"}
+    changed = "title = 'Other', run_turns = 1, revision = 1"
+    assert updates == {f"UPDATE jobs SET {changed} WHERE seq = {job.seq} AND revision = 0"}
+
+
+async def test_a_running_job_is_not_read_before_each_save_and_another_writer_is_still_noticed(path: Path) -> None:
+    statements: list[str] = []
+    async with Database(path) as db:
+        await SqliteClientRepo(db).add(a_client())
+        jobs = SqliteJobRepo(db)
+        job = await jobs.save(evolve(await jobs.add(a_job()), state=JobState.WORKING))
+        await db.write(lambda connection: connection.set_trace_callback(statements.append))
+        job = await jobs.save(evolve(job, run_turns=1))
+        assert not [statement for statement in statements if statement.startswith("SELECT")]
+        await SqliteJobRepo(db).save(evolve(job, title="Theirs"))
+        with pytest.raises(StaleJob):
+            await jobs.save(evolve(job, title="Ours"))
+        assert (await jobs.get(job.id)).title == "Theirs"
+        ended = await jobs.save(evolve(await jobs.get(job.id), run_turns=2))
+        assert (ended.title, ended.run_turns) == ("Theirs", 2)
 
 
 async def test_a_slow_read_does_not_keep_others_waiting(path: Path) -> None:

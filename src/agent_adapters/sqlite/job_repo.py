@@ -37,7 +37,8 @@ _IN_ACTIVE_STATES = _IN_STATES.replace("WHERE", f"INDEXED BY jobs_active WHERE {
 @lru_cache(256)
 def _save(columns: tuple[str, ...]) -> str:
     """Write the update of these columns alone: no index, trigger or foreign key of the others is looked at."""
-    return f"UPDATE jobs SET {', '.join(f'{name} = ?' for name in columns)} WHERE seq = ?"  # noqa: S608  our own names
+    assigned = ", ".join(f"{name} = ?" for name in columns)
+    return f"UPDATE jobs SET {assigned} WHERE seq = ? AND revision = ?"  # noqa: S608  our own names
 
 
 def _in(states: Collection[JobState]) -> str:
@@ -54,6 +55,8 @@ class SqliteJobRepo(JobRepo):
     def __init__(self, db: Database) -> None:
         self._db = db
         self._sets = JobSets()
+        self._running: dict[str, dict[str, Any]] = {}
+        """The rows of running jobs as they were last written: who is saved many times is not read before each."""
 
     # By position: of some sixty names each is searched for from the first on.
     _ADD = f"INSERT INTO jobs ({', '.join(_ADDED)}) VALUES ({', '.join('?' * len(_ADDED))})"  # noqa: S608  our own names
@@ -85,12 +88,11 @@ class SqliteJobRepo(JobRepo):
         raise UnknownJob(job_id)
 
     async def save(self, job: Job, callback: Delivery | None = None) -> Job:
-        def save(connection: sqlite3.Connection) -> Job:
+        def save(connection: sqlite3.Connection) -> tuple[Job, dict[str, Any]]:
             row = _JOBS.row(job)
-            stored = [dict(zip(_JOBS.columns, found, strict=True)) for found in fetch(connection, self._GET, (job.id,))]
-            if not stored or stored[0]["revision"] != job.revision:
-                raise StaleJob(job.id)
-            [before] = stored
+            before = self._running.get(job.id)
+            if before is None or before["revision"] != job.revision:
+                before = self._stored(connection, job)
             changed = tuple(name for name in _SAVED if row[name] != before[name])
             row |= {"seq": before["seq"], "revision": job.revision + 1, "status": job.status}
             if not set(TEXTS).isdisjoint(changed):
@@ -98,15 +100,29 @@ class SqliteJobRepo(JobRepo):
                 put_texts(connection, row)
             state = JobState(before["state"])
             written = (*changed, "revision", *(["status"] if job.status is not state.status else []))
-            connection.execute(_save(written), [row[name] for name in (*written, "seq")])
+            values = [*(row[name] for name in (*written, "seq")), job.revision]
+            if not connection.execute(_save(written), values).rowcount:
+                raise StaleJob(job.id)
             saved = _made(row)
             if saved.state.is_final and not state.is_final:
                 enter(connection, saved)
             if callback is not None:
                 put(connection, callback)
-            return saved
+            return saved, row
 
-        return await self._db.write(save)
+        saved, row = await self._db.write(save)
+        if saved.state.holds_a_slot:
+            self._running[job.id] = row
+        else:
+            self._running.pop(job.id, None)
+        return saved
+
+    def _stored(self, connection: sqlite3.Connection, job: Job) -> dict[str, Any]:
+        for found in fetch(connection, self._GET, (job.id,)):
+            row = dict(zip(_JOBS.columns, found, strict=True))
+            if row["revision"] == job.revision:
+                return row
+        raise StaleJob(job.id)
 
     async def page(self, which: JobFilter, limit: int, offset: int) -> JobPage:
         return await self._db.look(lambda connection: find_page(connection, self._sets, which, limit, offset))

@@ -24,9 +24,8 @@ MIB = 1024 * 1024
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 
-_LAST_SEQ = "SELECT seq - 1 FROM feed_next"
 _JOBS = """
-SELECT id, seq, coalesce((
+SELECT (SELECT seq - 1 FROM feed_next), id, seq, coalesce((
   SELECT job_bytes FROM message_groups WHERE job_seq = jobs.seq ORDER BY last_seq DESC LIMIT 1
 ), 0)
 FROM jobs WHERE id IN (SELECT value FROM json_each(?))
@@ -67,9 +66,9 @@ class _Ride:
 
     def store(self, connection: sqlite3.Connection) -> None:
         self.left = True
-        [(seq,)] = fetch(connection, _LAST_SEQ)
         stored = fetch(connection, _JOBS, (json.dumps([job_id for job_id, _ in self.groups]),))
-        jobs: dict[str, tuple[int, int]] = {job_id: (job_seq, size) for job_id, job_seq, size in stored}
+        seq = stored[0][0] if stored else 0
+        jobs: dict[str, tuple[int, int]] = {job_id: (job_seq, size) for _, job_id, job_seq, size in stored}
         groups: list[int] = []
         blocks: list[int | bytes] = []
         for job_id, messages in self.groups:
