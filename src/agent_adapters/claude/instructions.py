@@ -13,16 +13,18 @@ def read_instructions(worktree: Path, directory: str | None = None) -> str | Non
 
     A link is followed inside the worktree only. Of a text over 256 KiB the rest is left out, and it says so.
     """
-    root = worktree.resolve()
-    texts = [_instructions_in(folder, root) for folder in ([root, root / directory] if directory else [root])]
+    folders = [worktree, worktree / directory] if directory else [worktree]
+    texts = [_instructions_in(folder, worktree) for folder in folders]
     return "\n\n".join(filter(None, texts)) or None
 
 
-def _instructions_in(folder: Path, root: Path) -> str:
+def _instructions_in(folder: Path, worktree: Path) -> str:
     for name in NAMES:
+        if not os.path.lexists(folder / name):  # the rule, and links are dear to follow
+            continue
         try:
             path = (folder / name).resolve(strict=True)
-            if path.is_relative_to(root) and (data := _read(path)).strip():
+            if path.is_relative_to(worktree.resolve()) and (data := _read(path)).strip():
                 break
         except (OSError, RuntimeError):  # RuntimeError: a loop of links
             continue

@@ -8,7 +8,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from agent_adapters.git.files import has_link, read
+from agent_adapters.git import files
 
 _HEADS = "refs/heads"
 
@@ -18,7 +18,7 @@ def write(bare: Path, branch: str, commit: str) -> bool:
     place = bare / _HEADS / branch
     with contextlib.suppress(OSError), contextlib.ExitStack() as on_failure:
         place.parent.mkdir(parents=True, exist_ok=True)
-        if has_link(bare, place):
+        if files.has_link(bare, place):
             return False
         lock = _lock(place, on_failure)
         packed = _packed(bare)
@@ -26,7 +26,7 @@ def write(bare: Path, branch: str, commit: str) -> bool:
         above = [f" {_HEADS}/{'/'.join(parts[:count])}\n" for count in range(1, len(parts))]
         if any(os.fsencode(name) in packed for name in (f" {_HEADS}/{branch}/", *above)):
             return False
-        lock.write_text(f"{commit}\n")
+        files.write(lock, f"{commit}\n")
         lock.replace(place)
         on_failure.pop_all()
         return True
@@ -36,7 +36,7 @@ def write(bare: Path, branch: str, commit: str) -> bool:
 def delete(bare: Path, branch: str) -> bool:
     """Remove the branch, which may be gone already; say whether it was done."""
     place = bare / _HEADS / branch
-    if not place.parent.is_dir() or has_link(bare, place):
+    if not place.parent.is_dir() or files.has_link(bare, place):
         return False
     with contextlib.suppress(OSError):
         with contextlib.ExitStack() as locks:
@@ -63,6 +63,6 @@ def _lock(place: Path, held: contextlib.ExitStack) -> Path:
 
 def _packed(bare: Path) -> bytes:
     try:
-        return read(bare / "packed-refs")
+        return files.read(bare / "packed-refs")
     except FileNotFoundError:
         return b""

@@ -92,7 +92,7 @@ class SqliteJobRepo(JobRepo):
             row = _JOBS.row(job)
             before = self._running.get(job.id)
             if before is None or before["revision"] != job.revision:
-                before = self._stored(connection, job)
+                before = self._row(connection, job)
             changed = tuple(name for name in _SAVED if row[name] != before[name])
             row |= {"seq": before["seq"], "revision": job.revision + 1, "status": job.status}
             if not set(TEXTS).isdisjoint(changed):
@@ -117,7 +117,7 @@ class SqliteJobRepo(JobRepo):
             self._running.pop(job.id, None)
         return saved
 
-    def _stored(self, connection: sqlite3.Connection, job: Job) -> dict[str, Any]:
+    def _row(self, connection: sqlite3.Connection, job: Job) -> dict[str, Any]:
         for found in fetch(connection, self._GET, (job.id,)):
             row = dict(zip(_JOBS.columns, found, strict=True))
             if row["revision"] == job.revision:
