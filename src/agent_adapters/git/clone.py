@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 SHARED = ("objects", "refs", "packed-refs", "shallow")
 LIMIT = 120.0
-TREES_KNOWN = 1000
+TREES_KNOWN = 200
 MANY_PUSHES = 64
 """After so many refs are packed."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")

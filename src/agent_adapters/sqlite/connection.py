@@ -29,6 +29,10 @@ _PRAGMAS = (
 )
 _MAC_PRAGMAS = ("PRAGMA fullfsync = ON", "PRAGMA checkpoint_fullfsync = ON")  # fsync there does not reach the disk
 _WRITER_PRAGMA = "PRAGMA temp_store = MEMORY"  # what would undo a statement goes to a file else: nine of ten writes
+_READER_PRAGMAS = (
+    "PRAGMA query_only = ON",
+    "PRAGMA cache_size = -500",  # KiB, for each of several: the rest is in the system's cache, once for all
+)
 
 
 async def connect(path: Path, *, read_only: bool = False) -> aiosqlite.Connection:
@@ -101,4 +105,5 @@ def _set_up(connection: sqlite3.Connection, *, read_only: bool) -> None:
         connection.execute(_FIRST_PRAGMA)
     for pragma in _PRAGMAS + (_MAC_PRAGMAS if sys.platform == "darwin" else ()):
         fetch(connection, pragma)
-    connection.execute("PRAGMA query_only = ON" if read_only else _WRITER_PRAGMA)
+    for pragma in _READER_PRAGMAS if read_only else (_WRITER_PRAGMA,):
+        connection.execute(pragma)
