@@ -137,3 +137,14 @@ async def test_work_that_was_kept_stays_when_it_cannot_be_kept_again(stage: GitS
     lock.unlink()
     await stage.store.close_worktree(ACME, "job-1")
     assert (await opened(stage, "job-2", ref)).has_kept_work
+
+
+async def test_work_whose_base_is_gone_is_refused_and_stays_in_its_worktree(stage: GitStage) -> None:
+    worktree = await opened(stage)
+    stage.edit(worktree, "a.txt", "changed\n")
+    base = worktree.base_sha
+    (stage.bare / "objects" / base[:2] / base[2:]).unlink()
+    with pytest.raises(RepoStoreError, match="could not be kept"):
+        await stage.store.keep(worktree, "Kept", NOON)
+    assert stage.files(worktree)["a.txt"] == "changed\n"
+    assert not (stage.bare / "refs" / "agent" / "kept").exists()
