@@ -1,10 +1,12 @@
 """Work that was kept, and worktrees that one job takes over from another."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
+from agent_adapters.git import author
 from agent_core.domain.errors import RepoStoreError
 from agent_core.ports import Worktree
 from tests.contracts.repo_store import ACME, NOON, allow
@@ -19,6 +21,10 @@ def stage(tmp_path: Path) -> GitStage:
     stage = GitStage(tmp_path)
     stage.make_origin(FILES)
     return stage
+
+
+def refusing(*_: object) -> None:
+    raise OSError(errno.EDQUOT, "Disk quota exceeded")
 
 
 async def opened(stage: GitStage, job_id: str = "job-1", kept_ref: str | None = None) -> Worktree:
@@ -112,15 +118,19 @@ async def test_what_a_job_of_an_older_server_left_belongs_to_it(stage: GitStage)
     assert stage.kept("refs/agent/kept/job-1")["a.txt"] == "left\n"
 
 
+@pytest.mark.parametrize("what", ["ref", "commit"])
 async def test_what_was_left_and_cannot_be_kept_is_told_and_stops_nobody(
-    stage: GitStage, caplog: pytest.LogCaptureFixture
+    stage: GitStage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     worktree = await opened(stage)
     stage.edit(worktree, "a.txt", "left\n")
-    lock = stage.bare / "refs" / "agent" / "kept" / "job-1.lock"
-    lock.parent.mkdir(parents=True)
-    lock.touch()
-    os.utime(lock, (2**33, 2**33))
+    if what == "ref":
+        lock = stage.bare / "refs" / "agent" / "kept" / "job-1.lock"
+        lock.parent.mkdir(parents=True)
+        lock.touch()
+        os.utime(lock, (2**33, 2**33))
+    else:
+        monkeypatch.setattr(author, "store", refusing)
     assert not (await opened(stage, "job-2")).intact
     assert "what the job job-1 left there is lost" in caplog.text
 
