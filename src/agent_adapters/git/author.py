@@ -1,4 +1,7 @@
-"""Who makes the server's commits, and their making: the very object that `git commit-tree` makes, without a process."""
+"""Who makes the server's commits, and their making: the very object that `git commit-tree` makes, without a process.
+
+But for what Unicode calls noncharacters, which git takes for broken UTF-8 and rewrites: here they stay as they are.
+"""
 
 import asyncio
 import hashlib
