@@ -1,10 +1,13 @@
 """The small files beside git's own: read and written whole, whatever others do meanwhile or have put in their place."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
-from agent_adapters.git import record
+from agent_adapters.git import files, record
+from agent_adapters.git.files import store
 from agent_adapters.git.record import Facts, Opened
 
 
@@ -27,3 +30,14 @@ def test_records_are_read_whole_although_another_reading_was_begun_and_cut_short
 
     monkeypatch.setattr(record, "_mark", another_begins)
     assert sorted(opened.facts()) == ["a", "b"]
+
+
+def test_an_object_that_the_disk_does_not_take_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: int, content: bytes) -> None:
+        os.write(file, content[:1])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files, "_write", full)
+    with pytest.raises(OSError, match="No space"):
+        store(tmp_path / "ab" / "cdef", b"content")
+    assert not list((tmp_path / "ab").iterdir())

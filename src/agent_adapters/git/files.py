@@ -59,10 +59,14 @@ def store(path: Path, content: bytes) -> None:
     fresh = path.with_name(f"tmp_obj_{uuid4().hex}")  # so that git takes it away should this be cut short
     file = os.open(fresh, _FRESH, 0o444)
     try:
-        _write(file, content)
-    finally:
-        os.close(file)
-    os.replace(fresh, path)  # noqa: PTH105
+        try:
+            _write(file, content)
+        finally:
+            os.close(file)
+        os.replace(fresh, path)  # noqa: PTH105
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
 
 
 def copy(source: Path, target: Path) -> None:
