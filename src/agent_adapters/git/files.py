@@ -70,7 +70,7 @@ def store(path: Path, content: bytes) -> None:
             _write(file, content)
         finally:
             os.close(file)
-        os.replace(fresh, path)  # noqa: PTH105
+        os.replace(fresh, path)  # noqa: PTH105 - as above
     except OSError:
         fresh.unlink(missing_ok=True)
         raise
@@ -93,7 +93,7 @@ def copy(source: Path, target: Path) -> None:
         os.utime(file, ns=(found.st_atime_ns, found.st_mtime_ns))
     finally:
         os.close(file)
-    os.replace(fresh, target)  # noqa: PTH105
+    os.replace(fresh, target)  # noqa: PTH105 - as above
 
 
 def has_link(root: Path, path: Path) -> bool:
@@ -101,7 +101,7 @@ def has_link(root: Path, path: Path) -> bool:
     place = str(root)
     for part in path.relative_to(root).parts:
         place = f"{place}/{part}"
-        if os.path.islink(place):  # noqa: PTH114
+        if os.path.islink(place):  # noqa: PTH114 - as above
             return True
     return False
 
