@@ -1,5 +1,6 @@
 """Nothing that an agent leaves in its worktree or in the shared repository runs in the server's hands."""
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -311,6 +312,24 @@ async def test_a_change_is_found_where_the_files_were_not_read_again_for_long(
     await stage.store.close_worktree(ACME, "job-1")
     assert "put back: config (core.bare)" in caplog.text
     assert "put back: hooks/pre-push" in caplog.text
+
+
+@pytest.mark.parametrize("cut_short", [False, True])
+async def test_a_change_that_another_is_looking_at_or_did_not_look_at_to_the_end_is_found_too(
+    stage: GitStage, monkeypatch: pytest.MonkeyPatch, *, cut_short: bool
+) -> None:
+    monkeypatch.setattr(shape, "SETTLED", 0)
+    await stage.store.refresh(ACME)
+    clone = stage.store.clones.of(ACME)
+    stage.tamper()
+    looking = asyncio.create_task(clone.guard())
+    await asyncio.sleep(0)
+    if cut_short:
+        looking.cancel()
+        await asyncio.wait([looking])
+    await clone.guard()
+    assert not (stage.bare / "hooks" / "pre-push").exists()
+    await asyncio.wait([looking])
 
 
 @pytest.mark.parametrize("bumped", [False, True])

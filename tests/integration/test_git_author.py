@@ -11,8 +11,10 @@ from agent_adapters.git.author import Author
 from tests.contracts.repo_store import ACME
 from tests.integration.git_origins import GitStage
 
+NONCHARACTERS = [*range(0xFDD0, 0xFDF0), *(plane << 16 | last for plane in range(17) for last in (0xFFFE, 0xFFFF))]
+UNLIKE_GIT = "\0" + "".join(map(chr, NONCHARACTERS))
 NAMES = st.text(st.sampled_from("aé'.,;:<>\"\\ -@\n"), max_size=8).map(lambda text: f"{text}a{text}")
-MESSAGES = st.text(st.sampled_from("aé#\n\r \t-") | st.characters(codec="utf-8", exclude_characters="\0"))
+MESSAGES = st.text(st.sampled_from("aé#\n\r \t-") | st.characters(codec="utf-8", exclude_characters=UNLIKE_GIT))
 TIMES = st.datetimes(datetime(1971, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - as it wants them
 
 

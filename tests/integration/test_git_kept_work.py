@@ -1,10 +1,12 @@
 """Work that was kept, and worktrees that one job takes over from another."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
+from agent_adapters.git import author
 from agent_core.domain.errors import RepoStoreError
 from agent_core.ports import Worktree
 from tests.contracts.repo_store import ACME, NOON, allow
@@ -19,6 +21,10 @@ def stage(tmp_path: Path) -> GitStage:
     stage = GitStage(tmp_path)
     stage.make_origin(FILES)
     return stage
+
+
+def refusing(*_: object) -> None:
+    raise OSError(errno.EDQUOT, "Disk quota exceeded")
 
 
 async def opened(stage: GitStage, job_id: str = "job-1", kept_ref: str | None = None) -> Worktree:
@@ -112,15 +118,19 @@ async def test_what_a_job_of_an_older_server_left_belongs_to_it(stage: GitStage)
     assert stage.kept("refs/agent/kept/job-1")["a.txt"] == "left\n"
 
 
+@pytest.mark.parametrize("what", ["ref", "commit"])
 async def test_what_was_left_and_cannot_be_kept_is_told_and_stops_nobody(
-    stage: GitStage, caplog: pytest.LogCaptureFixture
+    stage: GitStage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     worktree = await opened(stage)
     stage.edit(worktree, "a.txt", "left\n")
-    lock = stage.bare / "refs" / "agent" / "kept" / "job-1.lock"
-    lock.parent.mkdir(parents=True)
-    lock.touch()
-    os.utime(lock, (2**33, 2**33))
+    if what == "ref":
+        lock = stage.bare / "refs" / "agent" / "kept" / "job-1.lock"
+        lock.parent.mkdir(parents=True)
+        lock.touch()
+        os.utime(lock, (2**33, 2**33))
+    else:
+        monkeypatch.setattr(author, "store", refusing)
     assert not (await opened(stage, "job-2")).intact
     assert "what the job job-1 left there is lost" in caplog.text
 
@@ -137,3 +147,14 @@ async def test_work_that_was_kept_stays_when_it_cannot_be_kept_again(stage: GitS
     lock.unlink()
     await stage.store.close_worktree(ACME, "job-1")
     assert (await opened(stage, "job-2", ref)).has_kept_work
+
+
+async def test_work_whose_base_is_gone_is_refused_and_stays_in_its_worktree(stage: GitStage) -> None:
+    worktree = await opened(stage)
+    stage.edit(worktree, "a.txt", "changed\n")
+    base = worktree.base_sha
+    (stage.bare / "objects" / base[:2] / base[2:]).unlink()
+    with pytest.raises(RepoStoreError, match="could not be kept"):
+        await stage.store.keep(worktree, "Kept", NOON)
+    assert stage.files(worktree)["a.txt"] == "changed\n"
+    assert not (stage.bare / "refs" / "agent" / "kept").exists()

@@ -47,6 +47,15 @@ async def test_a_worktree_that_lost_its_registration_is_mended(stage: GitStage) 
     assert stage.git("status", "--porcelain", at=worktree.path) == "M a.txt".rjust(8)
 
 
+async def test_pipes_in_place_of_a_registrations_files_hold_nobody_up(stage: GitStage) -> None:
+    worktree = await opened(stage)
+    for file in list((stage.bare / "worktrees" / "job-1").iterdir()):
+        file.unlink()
+        os.mkfifo(file)
+    assert (await stage.new_store().open_worktree(ACME, "job-1", "feature/x", "main")).intact
+    assert stage.git("status", "--porcelain", at=worktree.path) == ""
+
+
 @pytest.mark.parametrize("left", ["locked", "commondir", "zeros", "files", "branch", "file", "record"])
 async def test_what_a_killed_open_left_is_no_obstacle(stage: GitStage, left: str) -> None:
     await stage.store.refresh(ACME)

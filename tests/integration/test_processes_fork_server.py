@@ -30,11 +30,16 @@ async def fork_server() -> int:
     return FORK_SERVER.pid
 
 
+async def a_while() -> None:
+    """Until what was to be called at once was called."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
 async def begun(command: Command) -> asyncio.Task[list[str]]:
     """A run that has asked for its lifeline."""
     task = asyncio.create_task(said(command))
-    for _ in range(5):
-        await asyncio.sleep(0)
+    await a_while()
     return task
 
 
@@ -56,9 +61,14 @@ async def test_a_run_goes_on_without_its_fork_server_and_the_next_run_starts_ano
     await asyncio.to_thread(wait_until, lambda: not living([lifeline]))
 
 
-async def test_an_idle_fork_server_is_ended_but_not_while_a_run_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def soon_idle(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (tether, fork_server_module):
         monkeypatch.setattr(module, "IDLE", 0.0)
+
+
+@pytest.mark.usefixtures("soon_idle")
+async def test_an_idle_fork_server_is_ended_but_not_while_a_run_lives() -> None:
     async with SupervisedProcess(python(PATIENT)) as process:
         idle = FORK_SERVER.pid
         assert idle is not None
@@ -67,6 +77,28 @@ async def test_an_idle_fork_server_is_ended_but_not_while_a_run_lives(monkeypatc
         assert (living([idle]), FORK_SERVER.pid) == ([idle], idle)
     await asyncio.to_thread(wait_until, lambda: not living([idle, process.pid]))
     assert await said(python("print('done')")) == ["done"]
+
+
+@pytest.mark.usefixtures("soon_idle")
+async def test_a_runs_end_takes_a_thread_only_when_no_other_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    hops: list[object] = []
+    async with SupervisedProcess(python(PATIENT)):
+        monkeypatch.setattr(asyncio.get_running_loop(), "run_in_executor", lambda *call: hops.append(call))
+        assert await said(python("print('done')")) == ["done"]
+        await a_while()
+        assert hops == []
+    await a_while()
+    assert hops == [(None, FORK_SERVER.rest)]
+
+
+@pytest.mark.usefixtures("soon_idle")
+async def test_a_run_may_end_when_its_loop_takes_no_more_threads() -> None:
+    loop, failed = asyncio.get_running_loop(), list[object]()
+    loop.set_exception_handler(lambda _, problem: failed.append(problem))
+    await loop.shutdown_default_executor()
+    assert await said(python("print('done')")) == ["done"]
+    await a_while()
+    assert failed == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

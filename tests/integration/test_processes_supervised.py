@@ -13,6 +13,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from agent_adapters.processes import CannotStart, Command, Limit, StartProblem, Stream, SupervisedProcess, supervised
+from agent_adapters.processes.pipes import BUFFER_FULL, Pipes
 from tests.integration.process_place import CHILDREN, living, marked, pids, python, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -78,6 +79,38 @@ async def test_a_slow_reader_slows_the_process_down_and_loses_nothing(tmp_path: 
         assert int(progress.read_text()) < 20_000
         rest = [int(line.text) async for line in process]
     assert [int(first.text), *rest] == list(range(60000))
+
+
+async def test_blank_lines_fill_the_room_for_output_too() -> None:
+    pipes = Pipes(1 << 20)
+    os.set_blocking(pipes.theirs[1], False)
+    written = waited = 0
+    while waited < 20 and written < 8 * BUFFER_FULL:
+        try:
+            written += os.write(pipes.theirs[1], b"\n" * BUFFER_FULL)
+            waited = 0
+        except BlockingIOError:
+            waited += 1
+        await asyncio.sleep(0)
+    pipes.close()
+    assert BUFFER_FULL < written < 2 * BUFFER_FULL
+
+
+async def test_others_have_their_turns_while_blank_lines_are_heard() -> None:
+    lines_a_turn = [0]
+
+    async def others() -> None:
+        while True:
+            lines_a_turn.append(0)
+            await asyncio.sleep(0)
+
+    watching = asyncio.create_task(others())
+    async with SupervisedProcess(python("print('\\n' * 500_000)")) as process:
+        async for lines in process.groups():
+            lines_a_turn[-1] += len(lines.texts)
+    watching.cancel()
+    assert sum(lines_a_turn) == 500_001
+    assert max(lines_a_turn) <= 2 * supervised.TURN
 
 
 def test_much_output_and_a_long_line_take_little_memory() -> None:

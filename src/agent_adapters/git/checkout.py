@@ -14,7 +14,7 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
-from agent_adapters.git.files import copy, write, write_whole
+from agent_adapters.git.files import copy, read_plain, write, write_whole
 from agent_adapters.git.record import EMPTY_TREE, Facts, touch
 
 MODULES = "modules"
@@ -116,20 +116,20 @@ class Checkout:
 def is_broken(registration: Path) -> bool:
     """Whether a registration is half made, so that git's commands fail on it, or its worktree is gone."""
     with contextlib.suppress(OSError):
-        reason = (registration / "locked").read_text().strip()
+        reason = read_plain(registration / "locked").strip()
         if reason != "initializing":
             return False
     if not _whole(registration):
         return True
-    return not os.path.lexists((registration / "gitdir").read_text().strip())
+    return not os.path.lexists(read_plain(registration / "gitdir").strip())
 
 
 def _whole(registration: Path) -> bool:
     try:
-        head = (registration / "HEAD").read_text().strip()
-        common = (registration / "commondir").read_text().strip()
-        place = (registration / "gitdir").read_text().strip()
-    except (OSError, ValueError):
+        head = read_plain(registration / "HEAD").strip()
+        common = read_plain(registration / "commondir").strip()
+        place = read_plain(registration / "gitdir").strip()
+    except OSError:
         return False
     return bool(common and place and head.strip("0") and not (registration / "locked").exists())
 

@@ -212,11 +212,11 @@ class Clone:
     async def put_back(self, shape: Shape) -> None:
         """Put back what somebody changed in the bare repository, and note it for the worktrees that are open."""
         async with self._guard:
-            self._seen = signature(self.bare)
+            looked_at, self._seen = signature(self.bare), None
             found = await asyncio.to_thread(differences, self.bare, shape)
             if not found:
+                self._seen = looked_at
                 return
-            self._seen = None
             changed, grave = await describe(self.run, shape, found)
             _log.warning("%s was changed by somebody and put back: %s", self.bare, in_words(changed))
             if grave:

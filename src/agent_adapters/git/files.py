@@ -3,6 +3,7 @@
 A thread gives Python's lock away for each call and has to get it back from a busy loop, which costs more than the call.
 """
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -22,6 +23,17 @@ def read(path: Path) -> bytes:
         os.close(file)
 
 
+def read_plain(path: Path) -> str:
+    """Return the first MiB of what others may have put there: no pipe holds it up. Raises OSError for no plain file."""
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise OSError(errno.EINVAL, "It is no plain file", str(path))
+        return os.fsdecode(os.read(file, _PIECE))
+    finally:
+        os.close(file)
+
+
 def write(path: Path, text: str) -> None:
     """Write a file in its place: for what nobody looks at meanwhile. Raises OSError."""
     file = os.open(path, _AGAIN, 0o666)
@@ -33,12 +45,7 @@ def write(path: Path, text: str) -> None:
 
 def write_whole(path: Path, text: str, *, encoding: str = "utf-8", mode: int = 0o644) -> None:
     """Write a file so that others see the old one or the new one, and links are replaced, not followed."""
-    fresh = path.with_name(f".{path.name}.fresh")
-    try:
-        file = os.open(fresh, _FRESH, mode)
-    except FileExistsError:
-        fresh.unlink()
-        file = os.open(fresh, _FRESH, mode)
+    fresh, file = _beside(path, mode)
     try:
         _write(file, text.encode(encoding))
         os.fchmod(file, mode)
@@ -59,26 +66,34 @@ def store(path: Path, content: bytes) -> None:
     fresh = path.with_name(f"tmp_obj_{uuid4().hex}")  # so that git takes it away should this be cut short
     file = os.open(fresh, _FRESH, 0o444)
     try:
-        _write(file, content)
-    finally:
-        os.close(file)
-    os.replace(fresh, path)  # noqa: PTH105
+        try:
+            _write(file, content)
+        finally:
+            os.close(file)
+        os.replace(fresh, path)  # noqa: PTH105 - as above
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy a file and its times, by which git tells what may have changed since. Raises OSError."""
+    """Copy a file and its times, by which git tells what may have changed since. Raises OSError.
+
+    Whatever is at the target is replaced: a link there is not followed, a pipe not waited for.
+    """
     file = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
     try:
         found = os.fstat(file)
         content = _all(file)
     finally:
         os.close(file)
-    file = os.open(target, _AGAIN, stat.S_IMODE(found.st_mode))
+    fresh, file = _beside(target, stat.S_IMODE(found.st_mode))
     try:
         _write(file, content)
         os.utime(file, ns=(found.st_atime_ns, found.st_mtime_ns))
     finally:
         os.close(file)
+    os.replace(fresh, target)  # noqa: PTH105 - as above
 
 
 def has_link(root: Path, path: Path) -> bool:
@@ -86,9 +101,19 @@ def has_link(root: Path, path: Path) -> bool:
     place = str(root)
     for part in path.relative_to(root).parts:
         place = f"{place}/{part}"
-        if os.path.islink(place):  # noqa: PTH114
+        if os.path.islink(place):  # noqa: PTH114 - as above
             return True
     return False
+
+
+def _beside(path: Path, mode: int) -> tuple[Path, int]:
+    """Open a new file beside the one that it shall replace."""
+    fresh = path.with_name(f".{path.name}.fresh")
+    try:
+        return fresh, os.open(fresh, _FRESH, mode)
+    except FileExistsError:
+        fresh.unlink()
+        return fresh, os.open(fresh, _FRESH, mode)
 
 
 def _all(file: int) -> bytes:

@@ -53,6 +53,9 @@ class KeptWork:
             _log.warning("%s: kept without the repositories in it: %s", path, ", ".join(staging.dropped))
         if tree == base.tree:
             return None
+        began_at = await clone.run("cat-file", "-e", f"{base.sha}^{{commit}}")
+        if not began_at.ok:
+            raise failure(f"The work in {path} could not be kept", began_at, "worktree_failed")
         commit = await self.author.commit(clone, tree, base.sha, message, at)
         await asyncio.to_thread(_note, clone, job_id, commit)
         kept = await self.origin.patiently(clone, "update-ref", f"{PREFIX}{job_id}", commit)

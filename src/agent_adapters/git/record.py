@@ -56,22 +56,23 @@ class Facts:
 
 @define
 class Opened:
-    """The records in a folder. For one thread at a time."""
+    """The records in a folder. For several threads at once."""
 
     folder: Path
     _known: dict[str, tuple[object, Facts]] = field(factory=dict, init=False)
 
     def facts(self) -> dict[str, Facts]:
         """Return all that is recorded, by the worktrees' names; read again where it has changed."""
-        before, self._known = self._known, {}
+        before, found = self._known, dict[str, tuple[object, Facts]]()
         with contextlib.suppress(FileNotFoundError), os.scandir(self.folder) as entries:
             for entry in entries:
                 mark = _mark(entry.path)
                 known = before.get(entry.name)
                 facts = known[1] if known and known[0] == mark else Facts.load(Path(entry.path))
-                if facts is not None:
-                    self._known[entry.name] = mark, facts
-        return {name: facts for name, (_, facts) in self._known.items()}
+                if mark is not None and facts is not None:
+                    found[entry.name] = mark, facts
+        self._known = found
+        return {name: facts for name, (_, facts) in found.items()}
 
 
 def _mark(record: str) -> object:

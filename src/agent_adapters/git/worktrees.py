@@ -14,6 +14,7 @@ from agent_adapters.git import branches
 from agent_adapters.git.checkout import Checkout, is_broken, last_change
 from agent_adapters.git.clone import MANY_PUSHES, NAME, Clone
 from agent_adapters.git.failures import failure
+from agent_adapters.git.files import read_plain
 from agent_adapters.git.kept_work import KeptCommit
 from agent_adapters.git.origin import Origin
 from agent_adapters.git.record import Base, Facts
@@ -279,8 +280,8 @@ def _holds_branch(clone: Clone, checkout: Checkout, branch: str) -> bool:
 
 def _branch_of(registration: Path) -> str | None:
     try:
-        return (registration / "HEAD").read_text().strip().removeprefix("ref: refs/heads/")
-    except (OSError, ValueError):
+        return read_plain(registration / "HEAD").strip().removeprefix("ref: refs/heads/")
+    except OSError:
         return None
 
 
@@ -288,6 +289,6 @@ def _points_into(path: Path, bare: Path) -> bool:
     """Whether a directory's .git file makes it a worktree of the bare repository."""
     pointer = path / ".git"
     try:
-        return pointer.is_file() and Path(pointer.read_text().removeprefix("gitdir:").strip()).is_relative_to(bare)
-    except (OSError, ValueError):
+        return Path(read_plain(pointer).removeprefix("gitdir:").strip()).is_relative_to(bare)
+    except OSError:
         return False

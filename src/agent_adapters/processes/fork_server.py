@@ -67,11 +67,16 @@ class ForkServer:
             self._runs -= 1
             self._ended = time.monotonic()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has been idle for long."""
+        # Not before the last lifeline: it would go to a process that need not care for the dead.
+        return not self._runs and time.monotonic() >= self._ended + IDLE
+
     def rest(self) -> None:
         """End it if it has been idle for long. Blocks shortly."""
         with self._turn:
-            # Not before the last lifeline: it would go to a process that need not care for the dead.
-            if not self._runs and time.monotonic() >= self._ended + IDLE:
+            if self.is_idle:
                 self._end()
 
     def _running(self, mark: str) -> socket.socket:

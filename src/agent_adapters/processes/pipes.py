@@ -2,8 +2,7 @@
 
 import asyncio
 import os
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from functools import partial
 
@@ -12,7 +11,7 @@ from attrs import frozen
 from agent_adapters.processes.lines import LineSplitter
 
 BUFFER_FULL = 256 << 10
-"""Bytes in lines not yet asked for above which nothing more is read: the child then waits."""
+"""Bytes in lines not yet asked for, their ends included, above which nothing more is read: the child then waits."""
 CHUNK = 64 << 10
 """Bytes that are read at once: what a pipe holds."""
 GATHER = 0.01
@@ -108,7 +107,7 @@ class Pipes:
         """Set whenever something was heard."""
         self.bytes_after_exit = 0
         self._heard: list[Lines] = []
-        self._lines: deque[Line] = deque()
+        self._lines: Iterator[Line] = iter(())
         self._buffered = 0
         self._full = False
         self._hurried = False
@@ -137,9 +136,11 @@ class Pipes:
 
     def next_line(self) -> Line | None:
         """Take the oldest line, or None when more has to be read first."""
-        if not self._lines:
-            self._lines.extend(Line(heard.stream, text.decode()) for heard in self.take() for text in heard.texts)
-        return self._lines.popleft() if self._lines else None
+        line = next(self._lines, None)
+        if line is None:
+            self._lines = (Line(heard.stream, text.decode()) for heard in self.take() for text in heard.texts)
+            line = next(self._lines, None)
+        return line
 
     def give(self, data: bytes) -> None:
         """Write the child's whole standard input, which ends there."""
@@ -198,7 +199,7 @@ class Pipes:
         lines = output.splitter.feed(data) if data else output.splitter.close()
         if lines:
             self._heard.append(Lines(stream, lines))
-            self._buffered += sum(map(len, lines))
+            self._buffered += sum(map(len, lines)) + len(lines)
         self.news.set()
         if self._hurried:
             self.bytes_after_exit += len(data)

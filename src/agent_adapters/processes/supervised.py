@@ -24,6 +24,8 @@ from agent_adapters.undisturbed import undisturbed
 MIB = 1 << 20
 GROUP = 50
 """So many lines are heard at one go: some half a millisecond of whoever reads them."""
+TURN = 10 * GROUP
+"""After so many of one read everybody else has a turn: blank lines say nothing for which their reader has to wait."""
 DRAIN_SECONDS = 2.0
 """How long a dead process' pipe is listened to when somebody else holds it open and is silent."""
 DRAIN_BYTES = 2 * MIB
@@ -146,6 +148,8 @@ class SupervisedProcess:
             heard = self._pipes.take()
             for lines in heard:
                 for start in range(0, len(lines.texts), GROUP):
+                    if start and start % TURN == 0:
+                        await asyncio.sleep(0)
                     yield Lines(lines.stream, lines.texts[start : start + GROUP])
             if not heard and not await self._listen():
                 return

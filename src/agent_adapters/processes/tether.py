@@ -69,7 +69,7 @@ class Tether:
         self._ours.close()
         self.give_away()
         FORK_SERVER.over()
-        self._loop.call_later(IDLE, self._loop.run_in_executor, None, FORK_SERVER.rest)
+        self._loop.call_later(IDLE, _rest, self._loop)
 
     def _hear(self) -> None:
         try:
@@ -95,3 +95,10 @@ class Tether:
                 self._code = int(code)
             case _:
                 self.answer.set_result(words)
+
+
+def _rest(loop: asyncio.AbstractEventLoop) -> None:
+    """Have the fork server ended if it is idle, in a thread, since that blocks."""
+    if FORK_SERVER.is_idle:
+        with contextlib.suppress(RuntimeError):  # the loop is at its end and takes no more threads
+            loop.run_in_executor(None, FORK_SERVER.rest)

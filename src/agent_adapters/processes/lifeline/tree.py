@@ -20,7 +20,8 @@ Row = tuple[int, int, str, list[str]]
 def table_of_proc() -> Iterator[Row]:
     """Read Linux's table."""
     for name in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 - pathlib would double the start-up time
-        with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{name}/stat", "rb") as stat:  # noqa: PTH123
+        place = f"/proc/{name}/stat"
+        with contextlib.suppress(OSError, ValueError, IndexError), open(place, "rb") as stat:  # noqa: PTH123 - as above
             yield int(name), int(stat.read().rpartition(b")")[2].split()[1]), "", []
 
 
