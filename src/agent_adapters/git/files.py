@@ -76,8 +76,8 @@ def store(path: Path, content: bytes) -> None:
         raise
 
 
-def copy(source: Path, target: Path) -> None:
-    """Copy a file and its times, by which git tells what may have changed since. Raises OSError.
+def copy(source: Path, target: Path) -> bytes:
+    """Copy a file and its times, by which git tells what may have changed since; return its content. Raises OSError.
 
     Whatever is at the target is replaced: a link there is not followed, a pipe not waited for.
     """
@@ -94,6 +94,7 @@ def copy(source: Path, target: Path) -> None:
     finally:
         os.close(file)
     os.replace(fresh, target)  # noqa: PTH105 - as above
+    return content
 
 
 def has_link(root: Path, path: Path) -> bool:

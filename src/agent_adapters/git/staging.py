@@ -80,12 +80,12 @@ class Staging:
             _share_objects(self.clone.bare / "objects", self.aside / "objects")
         folded = _folds_case(self.checkout.path)
         try:
-            copy(self.checkout.index, self._index)
+            content = copy(self.checkout.index, self._index)
         except FileNotFoundError:
             self._index.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._index.unlink(missing_ok=True)
             return True, False, folded
-        return False, has_gitlinks(self._index), folded
+        return False, _GITLINK_MODE in content, folded
 
     async def _gitlinks(self) -> Mapping[str, str]:
         """Return the index's gitlinks, path to commit. Most repositories have none, and then git is not asked."""
