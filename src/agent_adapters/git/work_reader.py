@@ -22,6 +22,8 @@ MAX_STAT = 4_000
 MAX_TEXT = 64 * 2**10
 AT_ONCE = 2
 TRIES = 3
+MOST_ABSENT = 200
+"""So many answers of `text_at_base` are remembered."""
 _REVISION = re.compile(r"[0-9a-f]{40}|refs/[A-Za-z0-9][A-Za-z0-9._/-]*")
 _FILES = ("100644", "100755")
 # Said here and not left to ~/.gitconfig. Attributes choose nothing either, see `NO_DRIVERS`.
@@ -37,6 +39,8 @@ class GitWorkReader(WorkReader):
     def __init__(self, clones: Clones) -> None:
         self._clones = clones
         self._turns = asyncio.Semaphore(AT_ONCE)
+        self._absent: set[tuple[str, tuple[str, ...]]] = set()
+        """Commits, and files that they are known not to have."""
 
     async def diff_of_worktree(self, repository: Repository, name: str) -> str:
         clone = await self._clone(repository)
@@ -77,7 +81,13 @@ class GitWorkReader(WorkReader):
     async def text_at_base(self, worktree: Worktree, paths: Sequence[str]) -> str | None:
         clone = await self._clone(worktree.repository)
         # Nearly every repository has none of them, and every job that is published asks.
+        asked = worktree.base_sha, tuple(paths)
+        if asked in self._absent:
+            return None
         if not await asyncio.to_thread(_may_have, clone.checkout(worktree.name).index, paths):
+            if len(self._absent) >= MOST_ABSENT:
+                self._absent.clear()
+            self._absent.add(asked)
             return None
         listed = await clone.run("ls-tree", "-r", "-z", "--full-tree", worktree.base_sha)
         if not listed.ok:
