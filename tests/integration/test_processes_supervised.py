@@ -203,6 +203,16 @@ async def test_a_process_that_runs_too_long_is_ended() -> None:
     assert lines in ([], [(Stream.STDOUT, "ready")])
 
 
+async def test_a_process_that_says_more_than_its_reader_takes_is_ended_in_time_too() -> None:
+    async with SupervisedProcess(python("while True: print('x' * 100)"), wall=0.3) as process:
+        heard = 0
+        async for _ in process.groups():
+            await asyncio.to_thread(time.sleep, 0.002)
+            heard += 1
+            assert heard < 1000
+    assert process.ended_by is Limit.WALL
+
+
 async def test_a_process_that_is_silent_too_long_is_ended() -> None:
     async with SupervisedProcess(python(PATIENT), wall=60) as process:
         assert (await anext(process)).text == "ready"

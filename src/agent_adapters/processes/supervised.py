@@ -145,6 +145,7 @@ class SupervisedProcess:
     async def groups(self) -> AsyncGenerator[Lines, None]:
         """Yield the lines in groups: at least one, `GROUP` at most, of one output."""
         while True:
+            await self._keep_to_wall()
             heard = self._pipes.take()
             for lines in heard:
                 for start in range(0, len(lines.texts), GROUP):
@@ -219,6 +220,13 @@ class SupervisedProcess:
             self.ended_by = limit
             await self.stop()
         return True
+
+    async def _keep_to_wall(self) -> None:
+        """End a process whose time is up although it says so much that its lines need not be waited for."""
+        late = self._deadline is not None and asyncio.get_running_loop().time() >= self._deadline
+        if late and self.ended_by is None and not self._tether.gone.done():
+            self.ended_by = Limit.WALL
+            await self.stop()
 
     def _next_limit(self) -> tuple[float | None, Limit]:
         """Tell which limit is reached first, and in how many seconds."""
