@@ -5,6 +5,7 @@ Made for what is run many times for each job. asyncio's subprocesses cost three 
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -24,6 +25,9 @@ DRAIN = 1.0
 MAX_ERR = 65_536
 """Bytes that are kept of what it says on standard error: the last ones."""
 CHUNK = 65_536
+PATIENCE = 0.01
+"""Seconds before output is waited for: most programs have ended by then and said less than a pipe holds, and to have
+the event loop watch a pipe costs more than to read it once."""
 UNKNOWN = 255
 """The status of a program that somebody else in this process has waited for."""
 
@@ -48,10 +52,12 @@ async def run_program(
     most: int | None = None,
     grace: float | None = None,
 ) -> Finished:
-    """Run a program in `/`. With more than `most` bytes of output it is ended; `grace` is for TERM_GRACE.
+    """Run a program in `/`. With more than `most` bytes of output it is ended.
 
-    Raises OSError when it cannot be started, TimeoutError when the limit (seconds) is over. It and its group are gone
-    by then, and before a cancelled call returns.
+    `grace` are the seconds between TERM and KILL in the place of TERM_GRACE; with 0 there is no TERM.
+
+    Raises TimeoutError when the limit (seconds) is over, and another OSError when it cannot be started. It and its
+    group are gone by then, and before a cancelled call returns.
     """
     program = _Program(argv, environ, stdin, most)
     try:
@@ -105,61 +111,72 @@ class _Program:
                 cwd="/",
                 start_new_session=True,
             )
+            self.group = self._process.pid
+            self._watch()
         except BaseException:
             self.close()
             raise
         finally:
             for end in theirs:
                 os.close(end)
-        self.group = self._process.pid
-        for stream in (1, 2):
-            self._loop.add_reader(self._ends[stream], self._read, stream)
-        self._watch()
+        self._patience = self._loop.call_later(PATIENCE, self._listen)
         if stdin is not None:
-            self._loop.add_writer(self._ends[0], self._write)
             self._write()
+            if self._unwritten:
+                self._loop.add_writer(self._ends[0], self._write)
 
     def close(self) -> None:
         """Let go of the pipes."""
         for stream in list(self._ends):
             self._close(stream)
 
+    def _listen(self) -> None:
+        for stream in self._ends.keys() & {1, 2}:
+            self._loop.add_reader(self._ends[stream], self._read, stream)
+
     def _watch(self) -> None:
+        """Have its end noticed. Raises OSError where nobody can, and then it was killed."""
         try:
             watched = os.pidfd_open(self.group)
         except (AttributeError, OSError):  # not on Linux, or too many open files
-            threading.Thread(target=self._wait, daemon=True).start()
+            try:
+                threading.Thread(target=self._wait, daemon=True).start()
+            except RuntimeError as error:
+                _signal(self.group, signal.SIGKILL)
+                self._process.wait()
+                raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from error
         else:
-            self._loop.add_reader(watched, self._ended, watched)
+            self._loop.add_reader(watched, self._readable, watched)
 
     def _wait(self) -> None:
-        os.waitid(os.P_PID, self.group, os.WEXITED | os.WNOWAIT)
+        status = _status(self.group)
         with contextlib.suppress(RuntimeError):  # the loop is over
-            self._loop.call_soon_threadsafe(self._reap)
+            self._loop.call_soon_threadsafe(self._ended, status)
 
-    def _ended(self, watched: int) -> None:
+    def _readable(self, watched: int) -> None:
         self._loop.remove_reader(watched)
         os.close(watched)
-        self._reap()
+        self._ended(_status(self.group))
 
-    def _reap(self) -> None:
-        try:
-            status = os.waitstatus_to_exitcode(os.waitpid(self.group, 0)[1])
-        except ChildProcessError:
-            status = UNKNOWN
+    def _ended(self, status: int) -> None:
         self._process.returncode = status
         self.exited.set_result(status)
         self.news.set()
+        self._patience.cancel()
+        for stream in self._ends.keys() & {1, 2}:
+            self._read(stream)
+        self._listen()
 
     def _read(self, stream: int) -> None:
         try:
-            data = os.read(self._ends[stream], CHUNK)
+            while data := os.read(self._ends[stream], CHUNK):
+                if not self.flooded:
+                    self._keep(stream, data)
+                if len(data) == CHUNK:  # there may be much more, and others wait for their turn
+                    return
         except BlockingIOError:
             return
-        if not data:
-            self._close(stream)
-        elif not self.flooded:
-            self._keep(stream, data)
+        self._close(stream)
 
     def _keep(self, stream: int, data: bytes) -> None:
         kept = self.output[stream]
@@ -182,11 +199,19 @@ class _Program:
 
     def _close(self, stream: int) -> None:
         end = self._ends.pop(stream)
-        self._loop.remove_reader(end)
-        self._loop.remove_writer(end)
+        forget = self._loop.remove_reader if stream else self._loop.remove_writer
+        forget(end)
         os.close(end)
         if not self._ends.keys() & {1, 2} and not self.closed.done():
             self.closed.set_result(None)
+
+
+def _status(pid: int) -> int:
+    """Wait for a child and return its status."""
+    try:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    except ChildProcessError:
+        return UNKNOWN
 
 
 async def _end(program: _Program, grace: float | None) -> None:
