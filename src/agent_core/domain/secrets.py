@@ -8,22 +8,46 @@ REDACTED = "[redacted]"
 SHORTEST = 8
 """Shorter known values are left alone: replacing every `test` would spoil the text and hide nothing."""
 
-_SHAPE = re.compile(
-    r"gh[pousr]_[A-Za-z0-9]{20,}"
-    r"|github_pat_[A-Za-z0-9_]{20,}"
-    r"|sk-ant-[A-Za-z0-9_-]{16,}"
-    r"|agt_[A-Za-z0-9_-]{43}"
-    r"|whsec_[A-Za-z0-9+/=]{16,}"
-    r"|AKIA[0-9A-Z]{16}"
-    r"|xox[abprs]-[A-Za-z0-9-]{10,}"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[A-Za-z0-9+/=\s]*(?:-----END [A-Z ]*PRIVATE KEY-----)?"
+_SHAPES = (
+    r"gh[pousr]_[A-Za-z0-9]{20,}",
+    r"github_pat_[A-Za-z0-9_]{20,}",
+    r"sk-ant-[A-Za-z0-9_-]{16,}",
+    r"agt_[A-Za-z0-9_-]{43}",
+    r"whsec_[A-Za-z0-9+/=]{16,}",
+    r"AKIA[0-9A-Z]{16}",
+    r"xox[abprs]-[A-Za-z0-9-]{10,}",
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----[A-Za-z0-9+/=\s]*(?:-----END [A-Z ]*PRIVATE KEY-----)?",
 )
-_BEARER = re.compile(r"(?i)\b(bearer)\s+(?=[A-Za-z._~+/-]*[0-9])[A-Za-z0-9._~+/-]{16,}=*")
+_SHAPE = re.compile("|".join(_SHAPES))
+_BEARER = r"\b([Bb](?:earer|EARER))\s+(?=[A-Za-z._~+/-]*[0-9])[A-Za-z0-9._~+/-]{16,}=*"
 _SECRET = re.compile(r"[A-Za-z0-9+=_-]*[A-Za-z][A-Za-z0-9+=_-]*")
-_IN_URL = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s:@]*:[^/\s@]+@")
-_PARTS = (rb"_[A-Za-z0-9+/=_-]{16}", b"sk-ant-", b"AKIA", b"xox[abprs]-", b"-----BEGIN ")
-_SIGNS = [re.compile(sign) for sign in (*_PARTS, b"earer", b"EARER", rb"://[^/\s:@]*:[^/\s@]+@")]
-"""What is not known by its value has one of these in it: to look for each of them is quicker than for the whole."""
+_IN_URL = r"://(?<=[A-Za-z0-9+.-]://)[^/\s:@]*:[^/\s@]+@"
+"""Begins behind the scheme: to look for the beginning of one takes the square of a run like a-a-a-a."""
+
+
+class _Kind:
+    """Secrets that are not known by their value.
+
+    Where one is, one of the signs is found in the UTF-8: to look for each of them is quicker than for the whole.
+    """
+
+    def __init__(self, pattern: str, replacement: str, signs: Iterable[str]) -> None:
+        self._pattern = re.compile(pattern)
+        self._replacement = replacement
+        self._signs = [re.compile(sign.encode()) for sign in signs]
+
+    def may_be_in(self, text: bytes) -> bool:
+        return any(sign.search(text) for sign in self._signs)
+
+    def redact(self, text: str) -> str:
+        return self._pattern.sub(self._replacement, text) if self.may_be_in(_bytes(text)) else text
+
+
+_KINDS = (
+    _Kind(_SHAPE.pattern, REDACTED, _SHAPES),
+    _Kind(_BEARER, rf"\1 {REDACTED}", ("earer", "EARER")),
+    _Kind(_IN_URL, f"://{REDACTED}@", (_IN_URL,)),
+)
 
 
 class Secrets:
@@ -62,17 +86,15 @@ class Secrets:
 
     def may_be_in(self, text: bytes) -> bool:
         """Tell, quickly, whether there may be something to redact in a text in UTF-8."""
-        return any(_bytes(value) in text for value in self._known) or any(sign.search(text) for sign in _SIGNS)
+        return any(_bytes(value) in text for value in self._known) or any(kind.may_be_in(text) for kind in _KINDS)
 
     def redact(self, text: str) -> str:
         """Replace every secret, known or shaped like one."""
-        if not self.may_be_in(_bytes(text)):
-            return text
         if found := [value for value in self._known if value in text]:
             text = re.sub("|".join(map(re.escape, found)), REDACTED, text)
-        text = _SHAPE.sub(REDACTED, text)
-        text = _BEARER.sub(rf"\1 {REDACTED}", text)
-        return _IN_URL.sub(rf"\1{REDACTED}@", text)
+        for kind in _KINDS:
+            text = kind.redact(text)
+        return text
 
     def redact_for(self, owner: str, text: str) -> str:
         """Replace every secret in a text of this client's jobs."""

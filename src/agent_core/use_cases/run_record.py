@@ -174,5 +174,7 @@ class RunLog:
 
 
 def _redacted(message: AgentMessage, secrets: Secrets) -> AgentMessage:
-    raw = message.raw and secrets.redact(message.raw.decode("utf-8", "replace")).encode("utf-8", "replace")
+    raw = message.raw
+    if raw and secrets.may_be_in(raw):
+        raw = secrets.redact(raw.decode("utf-8", "replace")).encode("utf-8", "replace")
     return AgentMessage(message.type, secrets.redact(message.content), raw)
