@@ -62,7 +62,8 @@ class Secrets:
         self._values = _forms(known)
         self._learnt: dict[str, set[str]] = {}
         self._views: dict[str, Secrets] = {}
-        self._known = self._forbidden = _longest_first(self._values)
+        self._know(self._values)
+        self._forbidden = self._known
 
     def learn(self, owner: str, values: Iterable[str]) -> None:
         """Know these values of the client, too, from now on; what it had before stays known."""
@@ -70,7 +71,7 @@ class Secrets:
         if new:
             self._learnt[owner] = self._learnt.get(owner, set()) | new
             everything = set().union(*self._learnt.values())
-            self._known = _longest_first(self._values | everything)
+            self._know(self._values | everything)
             self._forbidden = _longest_first(self._values | set(filter(_looks_secret, everything)))
             self._views.clear()
 
@@ -80,13 +81,18 @@ class Secrets:
         if view is None:
             secret = {value for values in self._learnt.values() for value in values if _looks_secret(value)}
             view = self._views[owner] = Secrets()
-            view._known = _longest_first(self._values | secret | self._learnt.get(owner, set()))
+            view._know(self._values | secret | self._learnt.get(owner, set()))
             view._forbidden = self._forbidden
         return view
 
-    def may_be_in(self, text: bytes) -> bool:
-        """Tell, quickly, whether there may be something to redact in a text in UTF-8."""
-        return any(_bytes(value) in text for value in self._known) or any(kind.may_be_in(text) for kind in _KINDS)
+    def _know(self, values: Iterable[str]) -> None:
+        self._known = _longest_first(values)
+        self._known_bytes = [_bytes(value) for value in self._known]
+
+    def may_be_in(self, text: str | bytes) -> bool:
+        """Tell, quickly, whether there may be something to redact in a text, which may be in UTF-8 already."""
+        text = _bytes(text) if isinstance(text, str) else text
+        return any(value in text for value in self._known_bytes) or any(kind.may_be_in(text) for kind in _KINDS)
 
     def redact(self, text: str) -> str:
         """Replace every secret, known or shaped like one."""

@@ -133,7 +133,7 @@ class RunLog:
 
     def _without_secrets(self, messages: Sequence[AgentMessage]) -> Sequence[AgentMessage]:
         secrets = self._secrets()
-        contents = "\n".join([content for _, content, _ in messages]).encode("utf-8", "surrogatepass")
+        contents = "\n".join([content for _, content, _ in messages])
         if secrets.may_be_in(contents) or secrets.may_be_in(b"\n".join([raw for *_, raw in messages if raw])):
             return [_redacted(message, secrets) for message in messages]
         return messages  # the rule, and quicker than to look at each
