@@ -233,11 +233,11 @@ class AgentCore:
         self._courier.wake()
 
     def _start_run(self, job: Job, end: Event | None, ended: Callable[[Job], None]) -> Run:
-        redact = partial(self._secrets.redact_for, job.client_id)  # what the client's settings become counts too
+        secrets = partial(self._secrets.of, job.client_id)  # what the client's settings become counts too
         pause = self._config.message_pause.total_seconds()
         return Run(
-            RunRecord(job, self._job_repo, redact),
-            RunLog(job.id, self._message_log, self._clock, pause, partial(self._secrets.of, job.client_id)),
+            RunRecord(job, self._job_repo, secrets),
+            RunLog(job.id, self._message_log, self._clock, pause, secrets),
             self._steps,
             self._clock,
             self._delivery_id,

@@ -102,10 +102,6 @@ class Secrets:
             text = kind.redact(text)
         return text
 
-    def redact_for(self, owner: str, text: str) -> str:
-        """Replace every secret in a text of this client's jobs."""
-        return self.of(owner).redact(text)
-
     def found_in(self, text: str) -> bool:
         """Tell whether the text holds a known secret, or something that can hardly be anything but one."""
         return any(value in text for value in self._forbidden) or _SHAPE.search(text) is not None

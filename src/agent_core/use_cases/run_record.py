@@ -25,10 +25,10 @@ class RunRecord:
     does not interrupt the storing: the job in memory and the one in the store stay the same.
     """
 
-    def __init__(self, job: Job, jobs: JobRepo, redact: Callable[[str], str]) -> None:
+    def __init__(self, job: Job, jobs: JobRepo, secrets: Callable[[], Secrets]) -> None:
         self.job = job
         self._jobs = jobs
-        self._redact = redact
+        self._secrets = secrets
         self._turn = asyncio.Lock()
         self._writes: set[asyncio.Task[Job]] = set()
         self._is_over = False
@@ -55,9 +55,9 @@ class RunRecord:
             return self.job
 
     def _without_secrets(self, job: Job) -> Job:
-        redact = self._redact
         if job.error is None and job.result_text is None and job.check_output is None:
             return job
+        redact = self._secrets().redact
         return evolve(
             job,
             error=job.error and redact(job.error),
