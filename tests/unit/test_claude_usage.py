@@ -75,6 +75,8 @@ def test_news_wait_until_they_are_taken() -> None:
         {"type": "assistant", "message": {"usage": {"input_tokens": 5, "output_tokens": 1}}},
         {"type": "assistant", "message": {"model": "<synthetic>", "content": []}},
         {"type": "assistant", "message": {"id": "m1", "usage": None}},
+        {"type": "assistant", "message": {"id": "m1", "usage": {}}},
+        answer("m1", 0, 0, cache_read_input_tokens=0),
         {"type": "assistant", "message": "?"},
         {"type": "user", "message": {"id": "m1", "usage": {"input_tokens": 5}}},
     ],

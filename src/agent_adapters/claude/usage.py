@@ -2,11 +2,12 @@
 
 from collections import OrderedDict
 
-from agent_adapters.claude.answer import Answer
+from agent_adapters.claude.answer import Answer, Usage
 from agent_core.ports import AgentUsed
 
 REMEMBERED = 10_000
 """So many answers, those heard last, are known to be the same when they come again."""
+NOTHING = Usage()
 
 
 class UsageTold:
@@ -27,7 +28,7 @@ class UsageTold:
     def hear(self, answer: Answer) -> None:
         """Take an answer."""
         name, usage = answer.message.id, answer.message.usage
-        if not name or usage is None:  # an answer that the CLI made itself
+        if not name or usage is None or usage == NOTHING:  # an answer that the CLI made itself
             return
         if name in self._told:
             self._told.move_to_end(name)
