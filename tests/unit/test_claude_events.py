@@ -85,7 +85,7 @@ def test_every_event_of_a_recorded_stream_keeps_its_raw_text_once(name: str) -> 
 def test_an_answer_is_the_same_by_its_type_and_by_what_there_is_of_it() -> None:
     lines = [line for path in STREAMS.glob("*.jsonl") for line in recorded(path.stem)]
     typed = {line: answer for line in lines if (answer := read_answer(line.encode()))}
-    assert typed == {line: answer_in(parse(line) or {}) for line in typed}
+    assert typed == {line: answer_in(parse(line.encode()) or {}) for line in typed}
     assert {line for line in lines if '"type":"assistant"' in line[:30]} == {*typed}
 
 
