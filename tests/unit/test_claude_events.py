@@ -9,6 +9,7 @@ import pytest
 from agent_adapters.claude.answer import answer_in, read_answer
 from agent_adapters.claude.record import RunRecord
 from agent_adapters.claude.values import parse
+from agent_adapters.processes.lines import LineSplitter
 from agent_core.domain.job import MessageType
 from agent_core.ports import AgentMessage
 
@@ -141,6 +142,16 @@ def test_a_denied_tool_is_told() -> None:
 def test_a_line_that_is_no_event_is_shown_as_it_is(line: str) -> None:
     [said] = RunRecord("/w").hear(line.encode())
     assert (said.type, said.content, said.raw) == (OUT, line, None)
+
+
+@pytest.mark.parametrize("word", ["word", "\u65e5\u672c"])
+def test_an_event_that_was_cut_on_its_way_is_left_out(word: str) -> None:
+    whole = json.dumps({"type": "user", "message": {"content": word * 500_000}}, ensure_ascii=False).encode()
+    lines = LineSplitter(1 << 20)
+    [line] = lines.feed(whole + b"\n")
+    [said] = RunRecord("/w").hear(line)
+    assert said.content.startswith('An event too long to be read was left out: {"type": "user", "message"')
+    assert (said.type, said.raw) == (SYSTEM, line)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ USED_SESSION = "is already in use"
 LAST_WORDS = 20
 LONGEST_LAST_WORD = 500
 LONGEST_LINE = 1 << 20
-"""An event above this that cannot be read was cut on its way."""
+"""An event of more bytes than this that cannot be read was cut on its way."""
 
 
 class RunRecord:
@@ -48,7 +48,7 @@ class RunRecord:
         if event is None:
             line = raw.decode()
             self.last_words.append(shortened(line, LONGEST_LAST_WORD))
-            return plain(OUT, line) if not raw.startswith(b"{") or len(line) < LONGEST_LINE else left_out(raw)
+            return plain(OUT, line) if not raw.startswith(b"{") or len(raw) < LONGEST_LINE else left_out(raw)
         if isinstance(event, dict) and event.get("type") == "assistant":
             event = answer_in(event)
         if isinstance(event, Answer):
