@@ -75,7 +75,8 @@ class AgentCore:
     cases.
 
     Entering takes up what an earlier server left and starts the queue. Leaving drains it: no new jobs, running ones
-    may end within `config.shutdown_timeout`, the rest is queued again. `secrets` knows the values that must not appear
+    may end within `config.shutdown_timeout`, the rest is queued again. In between, jobs and clients are written through
+    the core alone: what others change in the store, it does not see. `secrets` knows the values that must not appear
     in any message, error, pull request, diff or callback, and learns those of the clients' settings; things shaped
     like tokens are replaced in any case. Work that adds either, or a file over `max_file_size` bytes, is not
     published. Of `feed` and `old_messages` is deleted what is older than `config.message_age`; without `answers` no
