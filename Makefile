@@ -60,7 +60,6 @@ clean:
 .venv/run.stamp: .venv/bin/python requirements.txt pyproject.toml
 	$(PIP) --require-hashes -r requirements.txt
 	$(PIP) --no-deps --no-build-isolation -e .
-	$(BIN)/python -m compileall -q src  # where nobody may write them later, each start would take 0.2 s more
 	touch $@
 
 .venv/dev.stamp: .venv/run.stamp requirements-dev.txt

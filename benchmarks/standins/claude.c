@@ -114,7 +114,7 @@ int main(int argc, char **argv) {
       if (due > t + 50000) sleep_ns(due - t);
     }
     if (sj)
-      n = snprintf(buf, sizeof buf, "{\"type\":\"assistant\",\"message\":{\"id\":\"msg_%08ld\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"rig\",\"content\":[{\"type\":\"text\",\"text\":\"L%08ld:%s\"}],\"stop_reason\":null,\"usage\":{\"input_tokens\":1,\"output_tokens\":1}},\"parent_tool_use_id\":null,\"session_id\":\"%s\",\"uuid\":\"%s\"}\n", i, i, pad, sid, sid);
+      n = snprintf(buf, sizeof buf, "{\"type\":\"assistant\",\"message\":{\"id\":\"msg_01%022ld\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"rig\",\"content\":[{\"type\":\"text\",\"text\":\"L%08ld:%s\"}],\"stop_reason\":null,\"usage\":{\"input_tokens\":1,\"cache_creation_input_tokens\":200,\"cache_read_input_tokens\":18000,\"output_tokens\":1}},\"parent_tool_use_id\":null,\"session_id\":\"%s\",\"uuid\":\"%s\"}\n", i, i, pad, sid, sid);
     else
       n = snprintf(buf, sizeof buf, "L%08ld:%s\n", i, pad);
     int cut = 0;
@@ -142,8 +142,8 @@ int main(int argc, char **argv) {
   }
   sleep_ns(sleep_ms * 1000000LL);
   if (sj || js) {
-    n = snprintf(buf, sizeof buf, "{\"type\":\"result\",\"subtype\":\"%s\",\"is_error\":%s,\"duration_ms\":%lld,\"duration_api_ms\":0,\"num_turns\":1,\"result\":\"done\",\"session_id\":\"%s\",\"total_cost_usd\":0,\"usage\":{\"input_tokens\":1,\"output_tokens\":1},\"permission_denials\":[],\"uuid\":\"%s\"}\n",
-                 code ? "error_during_execution" : "success", code ? "true" : "false", (now_ns() - t0) / 1000000, sid, sid);
+    n = snprintf(buf, sizeof buf, "{\"type\":\"result\",\"subtype\":\"%s\",\"is_error\":%s,\"duration_ms\":%lld,\"duration_api_ms\":0,\"num_turns\":1,\"result\":\"done\",\"session_id\":\"%s\",\"total_cost_usd\":0,\"usage\":{\"input_tokens\":%ld,\"cache_creation_input_tokens\":%ld,\"cache_read_input_tokens\":%ld,\"output_tokens\":%ld},\"permission_denials\":[],\"uuid\":\"%s\"}\n",
+                 code ? "error_during_execution" : "success", code ? "true" : "false", (now_ns() - t0) / 1000000, sid, lines, 200 * lines, 18000 * lines, lines, sid);
     emit(1, buf, n);
   }
   event("{\"ev\":\"exit\",\"k\":%ld,\"t\":%lld,\"emit_ns\":%lld,\"lines\":%ld,\"code\":%ld}", k, now_ns(), stop - start, lines, code);

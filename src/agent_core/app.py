@@ -75,7 +75,8 @@ class AgentCore:
     cases.
 
     Entering takes up what an earlier server left and starts the queue. Leaving drains it: no new jobs, running ones
-    may end within `config.shutdown_timeout`, the rest is queued again. `secrets` knows the values that must not appear
+    may end within `config.shutdown_timeout`, the rest is queued again. In between, jobs and clients are written through
+    the core alone: what others change in the store, it does not see. `secrets` knows the values that must not appear
     in any message, error, pull request, diff or callback, and learns those of the clients' settings; things shaped
     like tokens are replaced in any case. Work that adds either, or a file over `max_file_size` bytes, is not
     published. Of `feed` and `old_messages` is deleted what is older than `config.message_age`; without `answers` no
@@ -233,11 +234,11 @@ class AgentCore:
         self._courier.wake()
 
     def _start_run(self, job: Job, end: Event | None, ended: Callable[[Job], None]) -> Run:
-        redact = partial(self._secrets.redact_for, job.client_id)  # what the client's settings become counts too
+        secrets = partial(self._secrets.of, job.client_id)  # what the client's settings become counts too
         pause = self._config.message_pause.total_seconds()
         return Run(
-            RunRecord(job, self._job_repo, redact),
-            RunLog(job.id, self._message_log, self._clock, pause, partial(self._secrets.of, job.client_id)),
+            RunRecord(job, self._job_repo, secrets),
+            RunLog(job.id, self._message_log, self._clock, pause, secrets),
             self._steps,
             self._clock,
             self._delivery_id,

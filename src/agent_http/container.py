@@ -3,13 +3,11 @@
 import asyncio
 import hashlib
 import logging
-import sys
-import time
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from shutil import disk_usage, rmtree
+from shutil import rmtree
 from typing import Any, ClassVar
 
 from dependency_injector import containers, providers
@@ -43,6 +41,7 @@ from agent_http.app import make_app
 from agent_http.authority import Authority
 from agent_http.crash_point import crash_point
 from agent_http.docs_page import docs
+from agent_http.free_bytes import FreeBytes
 from agent_http.metrics import CountedNotifier, metrics
 from agent_http.page import make_page
 from agent_http.parts import below
@@ -51,9 +50,6 @@ from agent_http.token_file import TokenFile
 from agent_http.wrong_tokens import WrongTokens
 
 log = logging.getLogger(__name__)
-
-LOOK_AGAIN = 0.5
-"""Seconds from one look at the disks' free space to the next, while there is enough."""
 
 
 def server_id(database: Path) -> str:
@@ -67,29 +63,6 @@ def marked(environ: Mapping[str, str], name: str) -> Mapping[str, str]:
     A git that was late would write into the worktree of the run that goes on there.
     """
     return {**environ, SERVER_MARK: name}
-
-
-class FreeBytes:
-    """Tells the free space of the disk that has the least of it; what was `enough` counts for half a second.
-
-    A directory that is gone says nothing.
-    """
-
-    def __init__(self, directories: Iterable[Path], enough: int) -> None:
-        self._directories = directories
-        self._enough = enough
-        self._found = 0
-        self._counts_until = 0.0
-
-    def __call__(self) -> int:
-        """Return it in bytes."""
-        if self._found < self._enough or time.monotonic() >= self._counts_until:
-            self._found = sys.maxsize
-            for directory in self._directories:
-                with suppress(OSError):
-                    self._found = min(self._found, disk_usage(directory).free)
-            self._counts_until = time.monotonic() + LOOK_AGAIN
-        return self._found
 
 
 @asynccontextmanager

@@ -6,14 +6,14 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from functools import lru_cache
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp_sse import EventSourceResponse
 
 from agent_core.domain.errors import FellBehind
 from agent_core.domain.feed import FeedEntry, HoldChange, Said, StateChange
 from agent_core.domain.job import Used
 from agent_http.access import STILL
-from agent_http.forms import SAFE, encode
+from agent_http.forms import encode
 from agent_http.schema import Hold, HoldEvent, MessageEvent, ResetEvent, StateEvent, UsageEvent, fill
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class Streams:
             await groups.aclose()
             return web.Response()
         response = EventSourceResponse(sep="\n", send_timeout=PATIENCE, ping_interval=PING)
-        response.headers.update(SAFE)
+        del response.headers[hdrs.CACHE_CONTROL]  # aiohttp-sse lets caches keep it, no other answer does
         await response.prepare(request)
         async with response:
             sending = asyncio.create_task(_send(response, transport, groups, [opening, *pieces(first)]))

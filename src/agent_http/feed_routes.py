@@ -11,7 +11,6 @@ from agent_core.domain.errors import InvalidValue
 from agent_core.domain.feed import FeedEntry, HoldChange
 from agent_core.ports import FeedFilter
 from agent_http.event_stream import Groups, Streams, begin, reset
-from agent_http.forms import SAFE
 from agent_http.route import StreamRoute
 from agent_http.schema import EventsQuery, JobEventsQuery
 
@@ -35,7 +34,7 @@ def feed_routes(core: AgentCore, streams: Streams) -> Sequence[StreamRoute]:
             return await streams.send(request, groups, opening)
         first = await anext(groups, None)
         if first is None:
-            return web.Response(status=204, headers=SAFE)
+            return web.Response(status=204)
         return await streams.send(request, groups, opening, first)
 
     async def events(request: web.Request, query: EventsQuery) -> web.StreamResponse:

@@ -13,9 +13,6 @@ from agent_adapters import wire
 from agent_http.accept import preferred
 from agent_http.schema import JobDiff
 
-SAFE: Mapping[str, str] = {hdrs.CACHE_CONTROL: "no-store", "X-Content-Type-Options": "nosniff"}
-"""No cache keeps an answer, and no browser takes it for something else."""
-
 
 def _no_more(_: object) -> Mapping[str, str]:
     return {}

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from http import HTTPStatus
 from random import getrandbits
 
@@ -9,9 +10,11 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from agent_core.use_cases.log_context import concerning
-from agent_http.forms import JSON, SAFE
+from agent_http.forms import JSON
 
 HEADER = "X-Request-Id"
+SAFE: Mapping[str, str] = {hdrs.CACHE_CONTROL: "no-store", "X-Content-Type-Options": "nosniff"}
+"""No cache keeps an answer, and no browser takes it for something else."""
 REQUEST_ID = web.RequestKey("request_id", str)
 PROBLEM = "application/problem+json"
 NAMED = ("job_id", "client_id")

@@ -9,6 +9,7 @@ import pytest
 from agent_adapters.claude.answer import answer_in, read_answer
 from agent_adapters.claude.record import RunRecord
 from agent_adapters.claude.values import parse
+from agent_adapters.processes.lines import LineSplitter
 from agent_core.domain.job import MessageType
 from agent_core.ports import AgentMessage
 
@@ -85,7 +86,7 @@ def test_every_event_of_a_recorded_stream_keeps_its_raw_text_once(name: str) -> 
 def test_an_answer_is_the_same_by_its_type_and_by_what_there_is_of_it() -> None:
     lines = [line for path in STREAMS.glob("*.jsonl") for line in recorded(path.stem)]
     typed = {line: answer for line in lines if (answer := read_answer(line.encode()))}
-    assert typed == {line: answer_in(parse(line) or {}) for line in typed}
+    assert typed == {line: answer_in(parse(line.encode()) or {}) for line in typed}
     assert {line for line in lines if '"type":"assistant"' in line[:30]} == {*typed}
 
 
@@ -141,6 +142,16 @@ def test_a_denied_tool_is_told() -> None:
 def test_a_line_that_is_no_event_is_shown_as_it_is(line: str) -> None:
     [said] = RunRecord("/w").hear(line.encode())
     assert (said.type, said.content, said.raw) == (OUT, line, None)
+
+
+@pytest.mark.parametrize("word", ["word", "\u65e5\u672c"])
+def test_an_event_that_was_cut_on_its_way_is_left_out(word: str) -> None:
+    whole = json.dumps({"type": "user", "message": {"content": word * 500_000}}, ensure_ascii=False).encode()
+    lines = LineSplitter(1 << 20)
+    [line] = lines.feed(whole + b"\n")
+    [said] = RunRecord("/w").hear(line)
+    assert said.content.startswith('An event too long to be read was left out: {"type": "user", "message"')
+    assert (said.type, said.raw) == (SYSTEM, line)
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,14 @@ def test_what_the_agents_own_agents_use_counts_and_is_no_turn() -> None:
     )
 
 
+def test_an_answer_counts_once_however_many_others_come_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    others = [answer(f"o{n}", 1, 1) for n in range(1000)]
+    assert heard(answer("m1", 1000, 1), *others, answer("m1", 1000, 1))[-1] is None
+    monkeypatch.setattr("agent_adapters.claude.usage.REMEMBERED", 3)
+    again = [event for other in others for event in (answer("m1", 1000, 1), other)]
+    assert heard(*again, answer("m1", 1000, 2))[-1] == AgentUsed(num_turns=1001, input_tokens=2000, output_tokens=1002)
+
+
 def test_what_was_heard_never_falls() -> None:
     told = heard(answer("m1", 1000, 50), answer("m1", 900, 60), answer("m1", 1100, 40))
     assert [used and (used.input_tokens, used.output_tokens) for used in told] == [(1000, 50), (1000, 60), (1100, 60)]
@@ -67,6 +75,8 @@ def test_news_wait_until_they_are_taken() -> None:
         {"type": "assistant", "message": {"usage": {"input_tokens": 5, "output_tokens": 1}}},
         {"type": "assistant", "message": {"model": "<synthetic>", "content": []}},
         {"type": "assistant", "message": {"id": "m1", "usage": None}},
+        {"type": "assistant", "message": {"id": "m1", "usage": {}}},
+        answer("m1", 0, 0, cache_read_input_tokens=0),
         {"type": "assistant", "message": "?"},
         {"type": "user", "message": {"id": "m1", "usage": {"input_tokens": 5}}},
     ],

@@ -27,15 +27,16 @@ PIECES = st.sampled_from((*ODD, "{", "}", "[", "]", ",", ":", '"a"', '"b"', "1",
 LEAF = st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=9)
 
 
-def by_the_standard(line: str) -> Event | None:
+def by_the_standard(line: bytes) -> Event | None:
     try:
-        value = json.loads(line)
+        value = json.loads(line.decode())
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 
 
-def agrees(line: str) -> bool:
+def agrees(text: str) -> bool:
+    line = text.encode("utf-8", "surrogatepass")
     return repr(parse(line)) == repr(by_the_standard(line))  # NaN is not equal to itself
 
 

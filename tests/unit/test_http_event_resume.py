@@ -44,6 +44,7 @@ async def test_a_job_that_is_over_and_told_ends_the_reader_s_asking(served: Serv
     await served.core.resume()
     answer = await served.raw("GET", path, headers={**AUTH, "Last-Event-ID": str(last)})
     assert (answer.status, answer.body) == (204, b"")
+    assert (answer.headers["Cache-Control"], answer.headers["X-Content-Type-Options"]) == ("no-store", "nosniff")
     assert (await heard(served, path))[-1].id == last, "what the queue did later is not the job's"
 
 

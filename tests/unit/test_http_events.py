@@ -91,6 +91,7 @@ async def test_a_stream_is_sent_as_browsers_and_proxies_want_it(served: Served) 
             assert headers["Content-Type"] == "text/event-stream"
             assert (headers["Cache-Control"], headers["X-Accel-Buffering"]) == ("no-store", "no")
             assert headers["X-Request-Id"]
+            assert headers["X-Content-Type-Options"] == "nosniff"
 
 
 async def test_a_stream_may_be_of_one_client_alone(served: Served) -> None:

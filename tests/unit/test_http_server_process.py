@@ -10,12 +10,13 @@ import pytest
 
 SOURCE = Path(__file__).parents[2] / "src"
 SHOWN = """
-import asyncio, gc, json, sys, threading
+import asyncio, gc, importlib.util, json, sys, threading
 from agent_http.own_imports import own_imports
 
 thresholds = gc.get_threshold()
 with own_imports():
     from agent_http import server
+    probed = importlib.util.find_spec("rich")
 as_before = thresholds == gc.get_threshold()
 modules = [*sys.modules]
 import rich
@@ -28,7 +29,7 @@ async def threads_with_a_child():
 
 server._wait_for_children_without_threads()
 threads, code = asyncio.run(threads_with_a_child())
-print(json.dumps({"threads": threads, "code": code, "modules": modules, "as_before": as_before}))
+print(json.dumps({"threads": threads, "code": code, "modules": modules, "as_before": as_before, "probed": probed}))
 """
 
 
@@ -58,4 +59,5 @@ def test_what_only_pages_need_is_not_in_memory_before_somebody_looks_at_one(show
 def test_what_happens_to_be_installed_for_others_is_not_imported_but_can_be(shown: dict[str, object]) -> None:
     assert isinstance(shown["modules"], list)
     assert {"pydantic", "rich", "werkzeug", "yaml"} & {*shown["modules"]} == set()
+    assert shown["probed"] is None
     assert shown["as_before"]

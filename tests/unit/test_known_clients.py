@@ -1,6 +1,7 @@
 """What the core knows of the clients by heart: what the store would say, without asking it for every request."""
 
 import asyncio
+import gc
 from collections import Counter
 from collections.abc import Sequence
 
@@ -33,6 +34,7 @@ class Store(FakeClientRepo):
     writing: asyncio.Event
     asked: Counter[str]
     forgets: bool = False
+    cut_short: bool = False
 
     async def get(self, client_id: str) -> Client:
         self.asked["get"] += 1
@@ -50,6 +52,16 @@ class Store(FakeClientRepo):
         await super().save(client)
         if self.forgets:
             raise WorldError("The answer was lost", code="database_full")
+
+    async def delete(self, client_id: str) -> None:
+        self.asked["delete"] += 1
+        try:
+            await self.writing.wait()
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)
+            self.cut_short = True
+            raise
+        await super().delete(client_id)
 
 
 def a_store() -> Store:
@@ -93,7 +105,7 @@ async def test_what_is_written_while_it_is_read_is_known() -> None:
     assert await known.get("c1") == RENAMED
 
 
-async def test_a_write_that_failed_or_whose_caller_was_cancelled_may_have_been_stored() -> None:
+async def test_a_write_that_failed_may_have_been_stored() -> None:
     store = a_store()
     known = KnownClients(store)
     await known.get("c1")
@@ -101,15 +113,39 @@ async def test_a_write_that_failed_or_whose_caller_was_cancelled_may_have_been_s
     with pytest.raises(WorldError):
         await known.save(RENAMED)
     assert await known.get("c1") == RENAMED
-    store.forgets = False
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+async def test_a_caller_that_is_cancelled_goes_on_when_its_write_has_ended(*, forgets: bool) -> None:
+    unheeded: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheeded.append(context))
+    store = a_store()
+    known = KnownClients(store)
+    await known.get("c1")
+    store.forgets = forgets
     store.writing.clear()
-    saving = asyncio.create_task(known.save(a_client()))
-    await eventually(lambda: store.asked["save"] == 2)
-    saving.cancel()
+    saving = asyncio.create_task(known.save(RENAMED))
+    await eventually(lambda: store.asked["save"] == 1)
+    for _ in range(2):  # as often as it is cancelled
+        saving.cancel()
+        await asyncio.wait([saving], timeout=0)
+        assert not saving.done()
+        assert await known.get("c1") == a_client()
+    store.writing.set()
     with pytest.raises(asyncio.CancelledError):
         await saving
     assert await known.get("c1") == RENAMED
-    store.writing.set()
-    await eventually(lambda: store.db.clients["c1"] != RENAMED)
-    await asyncio.sleep(0)
-    assert await known.get("c1") == a_client()
+    gc.collect()
+    assert not unheeded
+
+
+async def test_a_deletion_whose_caller_is_cancelled_is_cut_short_and_has_ended_then() -> None:
+    store = a_store()
+    known = KnownClients(store)
+    store.writing.clear()
+    deleting = asyncio.create_task(known.delete("c1"))
+    await eventually(lambda: store.asked["delete"] == 1)
+    deleting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await deleting
+    assert store.cut_short

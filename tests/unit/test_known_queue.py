@@ -10,7 +10,7 @@ from attrs import evolve
 from agent_core.domain.answer import Answer
 from agent_core.domain.delivery import Delivery
 from agent_core.domain.errors import UnknownJob, WorldError
-from agent_core.domain.job import RUNNING_STATES, Job, JobState
+from agent_core.domain.job import ACTIVE_STATES, RUNNING_STATES, Job, JobState
 from agent_core.ports import JobRepo, ListedJob, QueueSnapshot
 from agent_core.use_cases.known_clients import KnownClients
 from agent_core.use_cases.known_queue import KnownQueue
@@ -154,13 +154,12 @@ async def test_a_short_queue_is_listed_from_memory_as_the_store_would_list_it() 
     jobs = [await known.add(a_job(id=f"job-{n}", prompt="long" * 500)) for n in range(3)]
     await known.save(evolve(jobs[1], state=JobState.WORKING, error="e" * 900))
     await known.save(evolve(jobs[0], state=JobState.CANCELLED, completed_at=NOW))
-    active = RUNNING_STATES | {JobState.QUEUED}
-    for wanted in (active, RUNNING_STATES, set(JobState)):
+    for wanted in (ACTIVE_STATES, RUNNING_STATES, set(JobState)):
         assert list(await known.listed(wanted)) == list(await FakeJobRepo(store.db).listed(wanted))
     assert store.asked["listed"] == 1
     for n in range(MOST):
         await known.add(a_job(id=f"more-{n}"))
-    assert list(await known.listed(active)) == list(await FakeJobRepo(store.db).listed(active))
+    assert list(await known.listed(ACTIVE_STATES)) == list(await FakeJobRepo(store.db).listed(ACTIVE_STATES))
     assert store.asked["listed"] == 2
 
 

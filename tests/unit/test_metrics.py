@@ -50,6 +50,8 @@ class Measured:
         async with self.client.get("/metrics", headers=AUTH) as response:
             assert response.status == 200
             assert response.headers["Content-Type"].startswith("text/plain; version=")
+            assert response.headers["Cache-Control"] == "no-store"
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
             families = text_string_to_metric_families(await response.text())
         wanted = (f"agent_server_{name}", labels)
         return next((s.value for family in families for s in family.samples if (s.name, s.labels) == wanted), None)

@@ -1,5 +1,9 @@
 """Secrets do not get out: by their value, by their shape, and in what is to be published."""
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,11 +26,53 @@ SHAPED = [
     "xoxb-" + "1234567890",
     "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk=\n-----END OPENSSH PRIVATE KEY-----",
 ]
+ANY = re.compile(
+    rf"{KNOWN}|gh[pousr]_[A-Za-z0-9]{{20}}|github_pat_[A-Za-z0-9_]{{20}}|sk-ant-[A-Za-z0-9_-]{{16}}|agt_[A-Za-z0-9_-]{{43}}"
+    r"|whsec_[A-Za-z0-9+/=]{16}|AKIA[0-9A-Z]{16}|xox[abprs]-[A-Za-z0-9-]{10}|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"|\b[Bb](?:earer|EARER)\s+(?=[A-Za-z._~+/-]*[0-9])[A-Za-z0-9._~+/-]{16}"
+    r"|[A-Za-z0-9+.-]://[^/\s:@]*:[^/\s@]+@"
+)
+BEGINNINGS = [
+    "ghp_",
+    "ghr_",
+    "github_pat_",
+    "sk-ant-",
+    "agt_",
+    "whsec_",
+    "AKIA",
+    "xoxb-",
+    "-----BEGIN A PRIVATE KEY-----",
+]
+BEGINNINGS += ["Bearer", "BEARER", "bearer ", "https://u:", "://a:b@"]
+PIECES = st.sampled_from([*BEGINNINGS, *SHAPED, KNOWN, "A1" * 8, *"a1_-+/=:@é \n\u00a0\ud800"])
+STREAMS = Path(__file__).parents[2] / "fakes" / "streams"
 
 
 @given(st.text(), st.sampled_from([KNOWN, *SHAPED]), st.text())
 def test_a_secret_is_gone_wherever_it_stands(before: str, secret: str, after: str) -> None:
     assert secret not in Secrets([KNOWN]).redact(f"{before} {secret} {after}")
+
+
+@given(st.lists(PIECES, max_size=12).map("".join))
+def test_whatever_holds_a_secret_is_looked_through(text: str) -> None:
+    secrets = Secrets([KNOWN])
+    assert (secrets.redact(text) != text) == (ANY.search(text) is not None)
+    group = f"{{}}\n{text}\n{{}}".encode("utf-8", "surrogatepass")
+    assert secrets.may_be_in(group) or secrets.redact(text) == text
+
+
+def test_the_agents_usual_events_need_not_be_looked_through() -> None:
+    message = {"id": "msg_01XFDUDYJgAACzvnptvVoYEL", "usage": {"cache_creation_input_tokens": 1}}
+    result = {"tool_use_id": "toolu_01A09q90qw90lq917835lq9", "content": "see https://example.com:8080/a@b"}
+    usual = [json.dumps(event) for event in (message, result)]
+    usual += [line for path in STREAMS.glob("*.jsonl") for line in path.read_text().splitlines()]
+    assert not [line for line in usual if Secrets([KNOWN]).may_be_in(line.encode())]
+
+
+@pytest.mark.parametrize("run", ["a-", "a.b.", "a://", "a:", "bearer "])
+def test_a_run_of_beginnings_is_gone_through_once(run: str) -> None:
+    text = f"{run * 500_000} https://user:pass@host"  # its square would take hours
+    assert Secrets().redact(text).endswith(f" https://{REDACTED}@host")
 
 
 @pytest.mark.parametrize(

@@ -58,9 +58,10 @@ def plain(kind: MessageType, line: str) -> list[AgentMessage]:
     return [AgentMessage(kind, tidy(line))] if line.strip() else []
 
 
-def left_out(line: str) -> list[AgentMessage]:
+def left_out(raw: bytes) -> list[AgentMessage]:
     """Make the message of an event that was too long to be read whole."""
-    return [AgentMessage(SYSTEM, f"An event too long to be read was left out: {tidy(line[:200])}…", line.encode())]
+    beginning = tidy(raw[:200].decode("utf-8", "ignore"))
+    return [AgentMessage(SYSTEM, f"An event too long to be read was left out: {beginning}…", raw)]
 
 
 def _answer(answer: Answer, cwd: str) -> Words:

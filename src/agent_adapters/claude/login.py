@@ -75,7 +75,7 @@ class Login:
             self.accepted()
         self._status = status
         self._health = AgentHealth(
-            authenticated=(parse(status) or {}).get("loggedIn") is True,
+            authenticated=(parse(status.encode()) or {}).get("loggedIn") is True,
             version=found.group() if found else None,
         )
         self._asked_at = asyncio.get_running_loop().time()

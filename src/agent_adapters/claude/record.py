@@ -16,7 +16,7 @@ USED_SESSION = "is already in use"
 LAST_WORDS = 20
 LONGEST_LAST_WORD = 500
 LONGEST_LINE = 1 << 20
-"""An event above this that cannot be read was cut on its way."""
+"""An event of more bytes than this that cannot be read was cut on its way."""
 
 
 class RunRecord:
@@ -44,10 +44,11 @@ class RunRecord:
 
     def hear(self, raw: bytes) -> list[AgentMessage]:
         """Take a line of standard output, in UTF-8."""
-        event = read_answer(raw) or parse(line := raw.decode())
+        event = read_answer(raw) or parse(raw)
         if event is None:
+            line = raw.decode()
             self.last_words.append(shortened(line, LONGEST_LAST_WORD))
-            return plain(OUT, line) if not line.startswith("{") or len(line) < LONGEST_LINE else left_out(line)
+            return plain(OUT, line) if not raw.startswith(b"{") or len(raw) < LONGEST_LINE else left_out(raw)
         if isinstance(event, dict) and event.get("type") == "assistant":
             event = answer_in(event)
         if isinstance(event, Answer):

@@ -2,11 +2,12 @@
 
 from collections import OrderedDict
 
-from agent_adapters.claude.answer import Answer
+from agent_adapters.claude.answer import Answer, Usage
 from agent_core.ports import AgentUsed
 
-UNDER_WAY = 100
-"""So many answers are known to be the same when they come again: each is over before as many others have begun."""
+REMEMBERED = 10_000
+"""So many answers, those heard last, are known to be the same when they come again."""
+NOTHING = Usage()
 
 
 class UsageTold:
@@ -27,11 +28,13 @@ class UsageTold:
     def hear(self, answer: Answer) -> None:
         """Take an answer."""
         name, usage = answer.message.id, answer.message.usage
-        if not name or usage is None:  # an answer that the CLI made itself
+        if not name or usage is None or usage == NOTHING:  # an answer that the CLI made itself
             return
-        if name not in self._told:
+        if name in self._told:
+            self._told.move_to_end(name)
+        else:
             self._told[name] = 0, 0
-            if len(self._told) > UNDER_WAY:
+            if len(self._told) > REMEMBERED:
                 self._told.popitem(last=False)
             self._turns += answer.parent_tool_use_id is None
             self._news = True

@@ -17,16 +17,16 @@ ENDLESS = 1 << 53
 """Above it a float is not exact: no counter gets there."""
 
 
-def parse(line: str) -> Event | None:
-    """Read a line as a JSON object; None when it is none."""
-    if not line.lstrip().startswith("{"):
+def parse(line: bytes) -> Event | None:
+    """Read a line in UTF-8 as a JSON object; None when it is none."""
+    if not line.lstrip().startswith(b"{"):
         return None
     try:
         value = _quickly(line)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         # The CLI's own JSON is laxer: halves of characters, NaN, numbers without bounds.
         try:
-            value = json.loads(line)
+            value = json.loads(line.decode())
         except (ValueError, RecursionError):
             return None
     return value if isinstance(value, dict) else None

@@ -8,22 +8,46 @@ REDACTED = "[redacted]"
 SHORTEST = 8
 """Shorter known values are left alone: replacing every `test` would spoil the text and hide nothing."""
 
-_SHAPE = re.compile(
-    r"gh[pousr]_[A-Za-z0-9]{20,}"
-    r"|github_pat_[A-Za-z0-9_]{20,}"
-    r"|sk-ant-[A-Za-z0-9_-]{16,}"
-    r"|agt_[A-Za-z0-9_-]{43}"
-    r"|whsec_[A-Za-z0-9+/=]{16,}"
-    r"|AKIA[0-9A-Z]{16}"
-    r"|xox[abprs]-[A-Za-z0-9-]{10,}"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[A-Za-z0-9+/=\s]*(?:-----END [A-Z ]*PRIVATE KEY-----)?"
+_SHAPES = (
+    r"gh[pousr]_[A-Za-z0-9]{20,}",
+    r"github_pat_[A-Za-z0-9_]{20,}",
+    r"sk-ant-[A-Za-z0-9_-]{16,}",
+    r"agt_[A-Za-z0-9_-]{43}",
+    r"whsec_[A-Za-z0-9+/=]{16,}",
+    r"AKIA[0-9A-Z]{16}",
+    r"xox[abprs]-[A-Za-z0-9-]{10,}",
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----[A-Za-z0-9+/=\s]*(?:-----END [A-Z ]*PRIVATE KEY-----)?",
 )
-_BEARER = re.compile(r"(?i)\b(bearer)\s+(?=[A-Za-z._~+/-]*[0-9])[A-Za-z0-9._~+/-]{16,}=*")
+_SHAPE = re.compile("|".join(_SHAPES))
+_BEARER = r"\b([Bb](?:earer|EARER))\s+(?=[A-Za-z._~+/-]*[0-9])[A-Za-z0-9._~+/-]{16,}=*"
 _SECRET = re.compile(r"[A-Za-z0-9+=_-]*[A-Za-z][A-Za-z0-9+=_-]*")
-_IN_URL = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s:@]*:[^/\s@]+@")
-_PARTS = (rb"_[A-Za-z0-9+/=_-]{16}", b"sk-ant-", b"AKIA", b"xox[abprs]-", b"-----BEGIN ")
-_SIGNS = [re.compile(sign) for sign in (*_PARTS, b"earer", b"EARER", rb"://[^/\s:@]*:[^/\s@]+@")]
-"""What is not known by its value has one of these in it: to look for each of them is quicker than for the whole."""
+_IN_URL = r"://(?<=[A-Za-z0-9+.-]://)[^/\s:@]*:[^/\s@]+@"
+"""Begins behind the scheme: to look for the beginning of one takes the square of a run like a-a-a-a."""
+
+
+class _Kind:
+    """Secrets that are not known by their value.
+
+    Where one is, one of the signs is found in the UTF-8: to look for each of them is quicker than for the whole.
+    """
+
+    def __init__(self, pattern: str, replacement: str, signs: Iterable[str]) -> None:
+        self._pattern = re.compile(pattern)
+        self._replacement = replacement
+        self._signs = [re.compile(sign.encode()) for sign in signs]
+
+    def may_be_in(self, text: bytes) -> bool:
+        return any(sign.search(text) for sign in self._signs)
+
+    def redact(self, text: str) -> str:
+        return self._pattern.sub(self._replacement, text) if self.may_be_in(_bytes(text)) else text
+
+
+_KINDS = (
+    _Kind(_SHAPE.pattern, REDACTED, _SHAPES),
+    _Kind(_BEARER, rf"\1 {REDACTED}", ("earer", "EARER")),
+    _Kind(_IN_URL, f"://{REDACTED}@", (_IN_URL,)),
+)
 
 
 class Secrets:
@@ -38,7 +62,8 @@ class Secrets:
         self._values = _forms(known)
         self._learnt: dict[str, set[str]] = {}
         self._views: dict[str, Secrets] = {}
-        self._known = self._forbidden = _longest_first(self._values)
+        self._know(self._values)
+        self._forbidden = self._known
 
     def learn(self, owner: str, values: Iterable[str]) -> None:
         """Know these values of the client, too, from now on; what it had before stays known."""
@@ -46,7 +71,7 @@ class Secrets:
         if new:
             self._learnt[owner] = self._learnt.get(owner, set()) | new
             everything = set().union(*self._learnt.values())
-            self._known = _longest_first(self._values | everything)
+            self._know(self._values | everything)
             self._forbidden = _longest_first(self._values | set(filter(_looks_secret, everything)))
             self._views.clear()
 
@@ -56,27 +81,26 @@ class Secrets:
         if view is None:
             secret = {value for values in self._learnt.values() for value in values if _looks_secret(value)}
             view = self._views[owner] = Secrets()
-            view._known = _longest_first(self._values | secret | self._learnt.get(owner, set()))
+            view._know(self._values | secret | self._learnt.get(owner, set()))
             view._forbidden = self._forbidden
         return view
 
-    def may_be_in(self, text: bytes) -> bool:
-        """Tell, quickly, whether there may be something to redact in a text in UTF-8."""
-        return any(_bytes(value) in text for value in self._known) or any(sign.search(text) for sign in _SIGNS)
+    def _know(self, values: Iterable[str]) -> None:
+        self._known = _longest_first(values)
+        self._known_bytes = [_bytes(value) for value in self._known]
+
+    def may_be_in(self, text: str | bytes) -> bool:
+        """Tell, quickly, whether there may be something to redact in a text, which may be in UTF-8 already."""
+        text = _bytes(text) if isinstance(text, str) else text
+        return any(value in text for value in self._known_bytes) or any(kind.may_be_in(text) for kind in _KINDS)
 
     def redact(self, text: str) -> str:
         """Replace every secret, known or shaped like one."""
-        if not self.may_be_in(_bytes(text)):
-            return text
         if found := [value for value in self._known if value in text]:
             text = re.sub("|".join(map(re.escape, found)), REDACTED, text)
-        text = _SHAPE.sub(REDACTED, text)
-        text = _BEARER.sub(rf"\1 {REDACTED}", text)
-        return _IN_URL.sub(rf"\1{REDACTED}@", text)
-
-    def redact_for(self, owner: str, text: str) -> str:
-        """Replace every secret in a text of this client's jobs."""
-        return self.of(owner).redact(text)
+        for kind in _KINDS:
+            text = kind.redact(text)
+        return text
 
     def found_in(self, text: str) -> bool:
         """Tell whether the text holds a known secret, or something that can hardly be anything but one."""

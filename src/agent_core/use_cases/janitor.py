@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
-from agent_core.domain.job import RUNNING_STATES, JobState
+from agent_core.domain.job import ACTIVE_STATES
 from agent_core.ports import Clock, JobRepo, RepoStore, Retention
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class Janitor:
 
     async def sweep(self) -> None:
         """Remove the worktrees that are old and belong to no queued or running job."""
-        active = await self._jobs.in_states(RUNNING_STATES | {JobState.QUEUED})
+        active = await self._jobs.in_states(ACTIVE_STATES)
         removed = await self._repos.sweep([job.worktree_name for job in active], self._clock() - self._age)
         if removed:
             log.info("removed %d leftover worktrees: %s", len(removed), ", ".join(map(str, removed)))

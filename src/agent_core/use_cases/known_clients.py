@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from agent_core.domain.answer import Answer
@@ -13,7 +14,10 @@ _ALL = object()
 
 
 class KnownClients(ClientRepo):
-    """Every client is written through here, and what was read is known until the next write, however that ends."""
+    """Every client is written through here, and what was read is known until the next write, however that ends.
+
+    A write whose caller is cancelled has ended, one way or the other, before its caller goes on.
+    """
 
     def __init__(self, clients: ClientRepo, jobs_deleted: Callable[[], None] = lambda: None) -> None:
         """`jobs_deleted` is called when a client's jobs may have been deleted."""
@@ -45,7 +49,7 @@ class KnownClients(ClientRepo):
 
     async def delete(self, client_id: str) -> None:
         """Delete the client."""
-        await self._write(self._clients.delete(client_id), self._jobs_deleted)
+        await self._write(self._clients.delete(client_id), self._jobs_deleted, may_be_cut_short=True)
 
     async def _ask(self, key: Hashable, read: Callable[[], Awaitable[T]]) -> T:
         if key in self._known:
@@ -57,7 +61,9 @@ class KnownClients(ClientRepo):
             self._known[key] = found
         return found
 
-    async def _write(self, writing: Awaitable[None], then: Callable[[], None] = lambda: None) -> None:
+    async def _write(
+        self, writing: Awaitable[None], then: Callable[[], None] = lambda: None, *, may_be_cut_short: bool = False
+    ) -> None:
         def forget(_: object) -> None:
             self._writes += 1
             self._known.clear()
@@ -65,4 +71,15 @@ class KnownClients(ClientRepo):
 
         write = asyncio.ensure_future(writing)
         write.add_done_callback(forget)
-        await asyncio.shield(write)  # it may be stored after its caller was cancelled, and is to be forgotten then
+        try:
+            await asyncio.wait([write])
+        except asyncio.CancelledError:
+            if may_be_cut_short:
+                write.cancel()
+            while not write.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([write])
+            if not write.cancelled():
+                write.exception()  # asked for, so that nobody takes it for one that was overlooked
+            raise
+        await write

@@ -7,12 +7,10 @@ from itertools import chain
 from agent_core.domain.answer import Answer
 from agent_core.domain.delivery import Delivery
 from agent_core.domain.errors import UnknownClient
-from agent_core.domain.job import RUNNING_STATES, Job, JobState
+from agent_core.domain.job import ACTIVE_STATES, Job, JobState
 from agent_core.domain.waiting import QueueEntry, Waiting, entry_of
 from agent_core.ports import JobFilter, JobPage, JobRepo, ListedJob, QueueSnapshot
 from agent_core.use_cases.recent_jobs import RecentJobs
-
-_ACTIVE = RUNNING_STATES | {JobState.QUEUED}
 
 
 class ActiveJobs:
@@ -132,7 +130,7 @@ class KnownQueue(JobRepo):
 
     async def listed(self, states: Collection[JobState]) -> Sequence[ListedJob]:
         """Return what a list shows of the stored jobs, of a short queue that is all recent without asking."""
-        if _ACTIVE.issuperset(states):
+        if ACTIVE_STATES.issuperset(states):
             active = await self.active()
             jobs = self._recent.all(chain(active.waiting, active.running))
             if jobs is not None:

@@ -25,10 +25,10 @@ class RunRecord:
     does not interrupt the storing: the job in memory and the one in the store stay the same.
     """
 
-    def __init__(self, job: Job, jobs: JobRepo, redact: Callable[[str], str]) -> None:
+    def __init__(self, job: Job, jobs: JobRepo, secrets: Callable[[], Secrets]) -> None:
         self.job = job
         self._jobs = jobs
-        self._redact = redact
+        self._secrets = secrets
         self._turn = asyncio.Lock()
         self._writes: set[asyncio.Task[Job]] = set()
         self._is_over = False
@@ -55,9 +55,9 @@ class RunRecord:
             return self.job
 
     def _without_secrets(self, job: Job) -> Job:
-        redact = self._redact
         if job.error is None and job.result_text is None and job.check_output is None:
             return job
+        redact = self._secrets().redact
         return evolve(
             job,
             error=job.error and redact(job.error),
@@ -133,7 +133,7 @@ class RunLog:
 
     def _without_secrets(self, messages: Sequence[AgentMessage]) -> Sequence[AgentMessage]:
         secrets = self._secrets()
-        contents = "\n".join([content for _, content, _ in messages]).encode("utf-8", "surrogatepass")
+        contents = "\n".join([content for _, content, _ in messages])
         if secrets.may_be_in(contents) or secrets.may_be_in(b"\n".join([raw for *_, raw in messages if raw])):
             return [_redacted(message, secrets) for message in messages]
         return messages  # the rule, and quicker than to look at each
@@ -174,5 +174,7 @@ class RunLog:
 
 
 def _redacted(message: AgentMessage, secrets: Secrets) -> AgentMessage:
-    raw = message.raw and secrets.redact(message.raw.decode("utf-8", "replace")).encode("utf-8", "replace")
+    raw = message.raw
+    if raw and secrets.may_be_in(raw):
+        raw = secrets.redact(raw.decode("utf-8", "replace")).encode("utf-8", "replace")
     return AgentMessage(message.type, secrets.redact(message.content), raw)

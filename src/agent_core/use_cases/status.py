@@ -2,15 +2,13 @@
 
 from collections import Counter
 
-from agent_core.domain.job import RUNNING_STATES, JobState, JobStatus
+from agent_core.domain.job import ACTIVE_STATES, JobState, JobStatus
 from agent_core.domain.limit_windows import current
 from agent_core.ports import ClientRepo, Clock, CodeAgent, Ledger
 from agent_core.use_cases.dispatcher import Dispatcher
 from agent_core.use_cases.holds import Holds
 from agent_core.use_cases.known_queue import KnownQueue
 from agent_core.use_cases.views import Backlog, HealthView, LoadView, QueueView, RunningJob, WaitingJob
-
-_ACTIVE_STATES = RUNNING_STATES | {JobState.QUEUED}
 
 
 class Status:
@@ -44,7 +42,7 @@ class Status:
     async def queue(self) -> QueueView:
         """Return what runs, oldest first, and what waits, in the order of starting."""
         snapshot = await self._jobs.queue()
-        found = await self._jobs.listed(_ACTIVE_STATES)
+        found = await self._jobs.listed(ACTIVE_STATES)
         clients = {client.id: client for client in await self._clients.all()}
         jobs = [job for job in found if job.client_id in clients]
         order = await self._dispatcher.order(snapshot.queued, snapshot.running)

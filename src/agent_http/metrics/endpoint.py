@@ -11,7 +11,6 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from agent_core.app import AgentCore
 from agent_http.access import add_route
 from agent_http.authority import Scope
-from agent_http.forms import SAFE
 from agent_http.metrics.history import History
 from agent_http.metrics.present import Present
 from agent_http.metrics.requests import timed, watched_loop
@@ -32,7 +31,7 @@ def metrics(
             await history.follow()
             present.show(load)
             text = generate_latest(registry)
-        return web.Response(body=text, headers={**SAFE, hdrs.CONTENT_TYPE: CONTENT_TYPE_LATEST})
+        return web.Response(body=text, headers={hdrs.CONTENT_TYPE: CONTENT_TYPE_LATEST})
 
     async def measuring(_: web.Application) -> AsyncIterator[None]:
         await history.begin()
