@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from agent_adapters.sqlite import Database, SqliteJobRepo
-from agent_adapters.sqlite.job_sets import JobSets
+from agent_adapters.sqlite.job_sets import Criterion, JobSets
 from agent_adapters.sqlite.job_texts import query_for
 from agent_adapters.sqlite.place_sets import from_the_top, places, read_set, run_of, set_of, spread
 from agent_core.domain.job import FINAL_STATES, JobState, JobStatus
@@ -196,6 +196,13 @@ async def test_what_is_remembered_is_not_searched_for_again(tmp_path: Path) -> N
         for prompt, many in (("x" * (3 << 20), 1), ("x", 300)):  # these would take longer to index than to search
             await asyncio.gather(*(jobs.add(a_job(f"new-{many}-{n}", prompt=prompt)) for n in range(many)))
             assert [await db.look(searched) for _ in range(2)] == [True, False]
+
+
+def test_of_small_sets_too_only_so_many_are_remembered() -> None:
+    sets = JobSets()
+    for n in range(1000):
+        sets.remember(Criterion("tag", ("n", str(n))), run_of(1, 2), 0)
+    assert len(sets._known) < 100
 
 
 async def test_what_was_made_lately_is_found_after_the_newest_jobs_were_deleted(tmp_path: Path) -> None:

@@ -48,8 +48,8 @@ _SPAN = 512
 _FEW_SPANS = 8
 _FEW = 1000
 """So many jobs are sooner looked at one by one than all of a client or a status, and sooner read than remembered."""
-_REMEMBERED = 64 * 1024 * 1024
-"""Bits of all sets together: 60 sets of a million jobs."""
+_REMEMBERED, _REMEMBERED_BITS = 64, 64 * 1024 * 1024
+"""Sets, and bits of all of them together: 60 sets of a million jobs."""
 
 
 @frozen
@@ -91,7 +91,7 @@ class JobSets:
             self._known.pop(criterion, None)
             self._known[criterion] = _Known(jobs, moment)
             size = sum(known.jobs.bit_length() for known in self._known.values())
-            while size > _REMEMBERED:
+            while size > _REMEMBERED_BITS or len(self._known) > _REMEMBERED:
                 size -= self._known.pop(next(iter(self._known))).jobs.bit_length()
 
 
