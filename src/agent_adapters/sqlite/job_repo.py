@@ -13,7 +13,7 @@ from agent_adapters.sqlite.job_page import count_states, find_page
 from agent_adapters.sqlite.job_sets import JobSets
 from agent_adapters.sqlite.job_texts import TEXTS, put_texts, take_texts
 from agent_adapters.sqlite.ledger import enter
-from agent_adapters.sqlite.listed_jobs import listed_job, select
+from agent_adapters.sqlite.listed_jobs import listed_jobs, select
 from agent_adapters.sqlite.outbox import put
 from agent_adapters.sqlite.records import Record
 from agent_core.domain.answer import Answer
@@ -115,7 +115,8 @@ class SqliteJobRepo(JobRepo):
         return await self._db.read_as(_JOBS.value, _JOBS.select(_in(states)), (json.dumps([*states]),))
 
     async def listed(self, states: Collection[JobState]) -> Sequence[ListedJob]:
-        return await self._db.read_as(listed_job, select(_in(states)), (json.dumps([*states]),))
+        asked = select(_in(states)), (json.dumps([*states]),)
+        return await self._db.look(lambda connection: listed_jobs(fetch(connection, *asked)))
 
     _QUEUE = _ENTRIES.select(f", state FROM jobs INDEXED BY jobs_active WHERE {_ACTIVE} ORDER BY seq")
 
