@@ -80,8 +80,8 @@ async def added(stores: Stores, *jobs: Job) -> list[Job]:
     return [await stores.jobs.add(job) for job in jobs]
 
 
-def ids(jobs: Sequence[Job] | Sequence[ListedJob]) -> list[str]:
-    return [job.id for job in jobs]
+def listed(jobs: Sequence[Job]) -> list[ListedJob]:
+    return [*map(ListedJob.of, jobs)]
 
 
 class JobRepoContract:
@@ -190,12 +190,21 @@ class JobRepoContract:
         newest_first = jobs[::-1]
         for limit, offset in [(2, 0), (2, 2), (2, 4), (9, 0), (1, 5), (9, 99), (200, 10**9)]:
             page = await stores.jobs.page(JobFilter(), limit, offset)
-            assert ids(page.jobs) == ids(newest_first[offset : offset + limit])
+            assert list(page.jobs) == listed(newest_first[offset : offset + limit])
             assert page.total == 5
 
     async def test_a_page_of_nothing_is_empty(self, stores: Stores) -> None:
         for which in (JobFilter(), JobFilter(client_id="nobody"), JobFilter(statuses=frozenset(JobStatus))):
-            assert (await stores.jobs.page(which, 9, 0)).total == 0
+            page = await stores.jobs.page(which, 9, 0)
+            assert (list(page.jobs), page.total) == ([], 0)
+
+    async def test_a_page_shows_the_beginnings_of_long_texts(self, stores: Stores) -> None:
+        long = "ä🚀 x\n" * 200
+        jobs = await added(stores, evolve(FULL, error=long), a_job(prompt=long, title=""))
+        for which in (JobFilter(), JobFilter(created_after=NOON)):
+            page = await stores.jobs.page(which, 9, 0)
+            assert list(page.jobs) == listed(jobs[::-1])
+            assert page.jobs[1].error == page.jobs[0].prompt == long[:500]
 
     async def test_a_page_has_only_jobs_that_match_every_criterion(self, stores: Stores) -> None:
         states = [*JobState, *JobState, *JobState]
@@ -211,16 +220,16 @@ class JobRepoContract:
                     for job in reversed(jobs)
                     if (not wanted or job.status in wanted) and client_id in {None, job.client_id}
                 ]
-                assert ids(page.jobs) == ids(matching[1:5])
+                assert list(page.jobs) == listed(matching[1:5])
                 assert page.total == len(matching)
 
     async def test_a_page_follows_a_change_of_state(self, stores: Stores) -> None:
         [job] = await added(stores, a_job())
-        await stores.jobs.save(evolve(job, state=JobState.CANCELLING))
+        saved = await stores.jobs.save(evolve(job, state=JobState.CANCELLING))
         queued, cancelled = (JobFilter(statuses=frozenset({s})) for s in (JobStatus.QUEUED, JobStatus.CANCELLED))
         assert (await stores.jobs.page(queued, 9, 0)).total == 0
         page = await stores.jobs.page(cancelled, 9, 0)
-        assert (page.jobs[0].id, page.jobs[0].state, page.total) == (job.id, JobState.CANCELLING, 1)
+        assert (list(page.jobs), page.total) == (listed([saved]), 1)
 
     async def test_jobs_in_states_come_oldest_first(self, stores: Stores) -> None:
         states = [*JobState, *reversed(JobState)]
