@@ -8,70 +8,10 @@ import pytest
 from attrs import evolve, fields
 
 from agent_core.domain.errors import StaleJob, UnknownClient, UnknownJob
-from agent_core.domain.job import FINAL_STATES, RUNNING_STATES, Job, JobKind, JobState, JobStatus
-from agent_core.domain.job_options import DeliveryMode, JobOptions
+from agent_core.domain.job import FINAL_STATES, RUNNING_STATES, Job, JobState, JobStatus
 from agent_core.domain.waiting import QueueEntry
 from agent_core.ports import JobFilter, ListedJob
-from tests.contracts.stores_samples import NOON, TEXTS, Stores, a_callback, a_client, a_job, after, drop_client, ended
-
-FULL = a_job(
-    "job-full",
-    prompt="\n".join(TEXTS),
-    title="A title: 'quoted' 🚀",
-    os_feature_id="e897788c-afc6-4218-be48-703f2955cb0f",
-    os_callback_url="https://os.example.com/hook",
-    original_job_id="job-0",
-    follow_up_of="job-0",
-    first_job_id="job--1",
-    kind=JobKind.PUBLISH,
-    tags={"team": "Zoë 東京", "a.b/c-d_e": "\"quoted\", 'too' \\ %", "Team": "x"},
-    options=JobOptions(
-        model="opus",
-        max_turns=0,
-        max_cost_usd=0.5,
-        timeout=60,
-        delivery_mode=DeliveryMode.BRANCH,
-        expect_changes=False,
-        notify_held=True,
-    ),
-    priority=-3,
-    not_before=after(60),
-    state=JobState.PUBLISHING,
-    started_at=after(1),
-    completed_at=after(2),
-    crashes=2,
-    pid=4711,
-    worktree_name="job--1",
-    worktree_path="/srv/work trees/Zoë",
-    setup_at=after(1.001),
-    session_id="0b0f3a4e-0000-4000-8000-000000000000",
-    agent_started_at=after(1.5),
-    agent_ms=2**40,
-    run_ms=1,
-    agent_finished_at=after(1.999),
-    exit_code=-9,
-    model="claude",
-    num_turns=7,
-    input_tokens=2**40,
-    output_tokens=0,
-    cost_usd=0.1234567,
-    duration_ms=123456789,
-    run_turns=3,
-    run_input_tokens=2**41,
-    run_output_tokens=1,
-    result_text="",
-    check_rounds=2,
-    check_output="\n".join(TEXTS),
-    checks_passed_at=after(1.998),
-    commit_sha="a" * 40,
-    pr_url="https://github.com/Acme/repo/pull/1",
-    pr_number=1,
-    files_changed=0,
-    kept_ref="refs/agent/kept/job-full",
-    held_until=after(3600),
-    error="It failed:\n  'no' 💥",
-    error_code="agent_failed",
-)
+from tests.contracts.stores_samples import FULL, NOON, Stores, a_callback, a_client, a_job, after, drop_client, ended
 
 
 async def added(stores: Stores, *jobs: Job) -> list[Job]:
@@ -272,12 +212,13 @@ class JobRepoContract:
         await stores.jobs.save(ended(jobs[2]))
         for chain_id, ids in [("root", ["root", "second", "third"]), ("second", ["second"]), ("gone", ["lone"])]:
             found = await stores.jobs.chain(chain_id)
-            assert list(await stores.jobs.chain_ids(chain_id)) == [job.id for job in found]
             assert list(found) == [await stores.jobs.get(job_id) for job_id in ids]
             for job in found:
                 one, its_chain = await stores.jobs.with_chain(job.id)
                 assert (one, list(its_chain)) == (job, [other.id for other in await stores.jobs.chain(job.chain_id)])
         assert not await stores.jobs.chain("nothing")
+        asked = ["root", "second", "other", "gone", "nothing"]
+        assert sorted(await stores.jobs.ends_of_chains(asked)) == ["lone", "of-other", "second", "third"]
         with pytest.raises(UnknownJob):
             await stores.jobs.with_chain("nothing")
 

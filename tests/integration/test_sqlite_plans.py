@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_adapters.sqlite import feed, job_page, job_sets, message_log
+from agent_adapters.sqlite import SqliteJobRepo, feed, job_page, job_sets, message_log
 from tests.integration.sqlite_probe import make, query
 
 
@@ -51,3 +51,9 @@ def test_a_log_is_read_from_its_place_on_and_not_sorted(path: Path) -> None:
     steps = plan(path, message_log._READ)
     assert not [step for step in steps if step.startswith("SCAN") or "TEMP B-TREE" in step], steps
     assert [step for step in steps if step.startswith("SEARCH grp USING") and "(job_seq=? AND rowid>?)" in step], steps
+
+
+def test_the_ends_of_chains_are_found_in_indexes(path: Path) -> None:
+    steps = plan(path, SqliteJobRepo._ENDS.replace("?", "'[]'"))
+    assert "SCAN jobs" not in steps
+    assert [step for step in steps if "jobs_first_job_id (first_job_id=?)" in step], steps

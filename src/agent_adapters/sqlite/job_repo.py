@@ -135,10 +135,17 @@ class SqliteJobRepo(JobRepo):
     async def chain(self, chain_id: str) -> Sequence[Job]:
         return await self._db.read_as(_JOBS.value, self._CHAIN, {"id": chain_id})
 
-    _CHAIN_IDS = "SELECT id FROM jobs WHERE id = :id OR first_job_id = :id ORDER BY seq"
+    _ENDS = """
+    SELECT id FROM jobs WHERE seq IN (
+      SELECT max(seq) FROM json_each(?) AS chain JOIN jobs ON jobs.id = chain.value OR jobs.first_job_id = chain.value
+      GROUP BY chain.value
+    )
+    """
 
-    async def chain_ids(self, chain_id: str) -> Sequence[str]:
-        return [job_id for (job_id,) in await self._db.read(self._CHAIN_IDS, {"id": chain_id})]
+    async def ends_of_chains(self, chain_ids: Collection[str]) -> Collection[str]:
+        return {job_id for (job_id,) in await self._db.read(self._ENDS, (json.dumps([*chain_ids]),))}
+
+    _CHAIN_IDS = "SELECT id FROM jobs WHERE id = :id OR first_job_id = :id ORDER BY seq"
 
     async def with_chain(self, job_id: str) -> tuple[Job, Sequence[str]]:
         def look(connection: sqlite3.Connection) -> tuple[Job, Sequence[str]]:

@@ -149,8 +149,8 @@ class JobRepo(Protocol):
         """Return the job of this id and those that have it as their `first_job_id`, oldest first."""
         ...
 
-    async def chain_ids(self, chain_id: str) -> Sequence[str]:
-        """Return the ids of what `chain` returns."""
+    async def ends_of_chains(self, chain_ids: Collection[str]) -> Collection[str]:
+        """Return the ids of the newest jobs of these chains."""
         ...
 
     async def with_chain(self, job_id: str) -> tuple[Job, Sequence[str]]:
