@@ -93,14 +93,18 @@ class FakeJobRepo(JobRepo):
 
     async def chain(self, chain_id: str) -> Sequence[Job]:
         await self.db.turn()
-        return tuple(job for job in self.db.jobs.values() if chain_id in (job.id, job.first_job_id))
+        return self._chain(chain_id)
 
-    async def chain_ids(self, chain_id: str) -> Sequence[str]:
-        return [job.id for job in await self.chain(chain_id)]
+    async def ends_of_chains(self, chain_ids: Collection[str]) -> Collection[str]:
+        await self.db.turn()
+        return {chain[-1].id for chain in map(self._chain, chain_ids) if chain}
 
     async def with_chain(self, job_id: str) -> tuple[Job, Sequence[str]]:
         job = await self.get(job_id)
-        return job, await self.chain_ids(job.chain_id)
+        return job, [other.id for other in self._chain(job.chain_id)]
+
+    def _chain(self, chain_id: str) -> Sequence[Job]:
+        return tuple(job for job in self.db.jobs.values() if chain_id in (job.id, job.first_job_id))
 
     def _in_states(self, states: Collection[JobState]) -> Sequence[Job]:
         return tuple(job for job in self.db.jobs.values() if job.state in states)

@@ -9,8 +9,8 @@ from attrs import evolve, fields
 
 from agent_core.domain.job import RUNNING_STATES, Job, JobState, JobStatus
 from agent_core.ports import JobFilter, ListedJob
-from tests.contracts.stores_jobs import FULL, added
-from tests.contracts.stores_samples import Stores, a_client, a_job, after, drop_client, ended
+from tests.contracts.stores_jobs import added
+from tests.contracts.stores_samples import FULL, Stores, a_client, a_job, after, drop_client, ended
 
 CRITERIA: dict[str, Any] = {
     "statuses": frozenset({JobStatus.COMPLETED, JobStatus.FAILED}),

@@ -8,70 +8,10 @@ import pytest
 from attrs import evolve, fields
 
 from agent_core.domain.errors import StaleJob, UnknownClient, UnknownJob
-from agent_core.domain.job import FINAL_STATES, RUNNING_STATES, Job, JobKind, JobState, JobStatus
-from agent_core.domain.job_options import DeliveryMode, JobOptions
+from agent_core.domain.job import FINAL_STATES, RUNNING_STATES, Job, JobState, JobStatus
 from agent_core.domain.waiting import QueueEntry
 from agent_core.ports import JobFilter, ListedJob
-from tests.contracts.stores_samples import NOON, TEXTS, Stores, a_callback, a_client, a_job, after, drop_client, ended
-
-FULL = a_job(
-    "job-full",
-    prompt="\n".join(TEXTS),
-    title="A title: 'quoted' 🚀",
-    os_feature_id="e897788c-afc6-4218-be48-703f2955cb0f",
-    os_callback_url="https://os.example.com/hook",
-    original_job_id="job-0",
-    follow_up_of="job-0",
-    first_job_id="job--1",
-    kind=JobKind.PUBLISH,
-    tags={"team": "Zoë 東京", "a.b/c-d_e": "\"quoted\", 'too' \\ %", "Team": "x"},
-    options=JobOptions(
-        model="opus",
-        max_turns=0,
-        max_cost_usd=0.5,
-        timeout=60,
-        delivery_mode=DeliveryMode.BRANCH,
-        expect_changes=False,
-        notify_held=True,
-    ),
-    priority=-3,
-    not_before=after(60),
-    state=JobState.PUBLISHING,
-    started_at=after(1),
-    completed_at=after(2),
-    crashes=2,
-    pid=4711,
-    worktree_name="job--1",
-    worktree_path="/srv/work trees/Zoë",
-    setup_at=after(1.001),
-    session_id="0b0f3a4e-0000-4000-8000-000000000000",
-    agent_started_at=after(1.5),
-    agent_ms=2**40,
-    run_ms=1,
-    agent_finished_at=after(1.999),
-    exit_code=-9,
-    model="claude",
-    num_turns=7,
-    input_tokens=2**40,
-    output_tokens=0,
-    cost_usd=0.1234567,
-    duration_ms=123456789,
-    run_turns=3,
-    run_input_tokens=2**41,
-    run_output_tokens=1,
-    result_text="",
-    check_rounds=2,
-    check_output="\n".join(TEXTS),
-    checks_passed_at=after(1.998),
-    commit_sha="a" * 40,
-    pr_url="https://github.com/Acme/repo/pull/1",
-    pr_number=1,
-    files_changed=0,
-    kept_ref="refs/agent/kept/job-full",
-    held_until=after(3600),
-    error="It failed:\n  'no' 💥",
-    error_code="agent_failed",
-)
+from tests.contracts.stores_samples import FULL, NOON, Stores, a_callback, a_client, a_job, after, drop_client, ended
 
 
 async def added(stores: Stores, *jobs: Job) -> list[Job]:
@@ -80,8 +20,8 @@ async def added(stores: Stores, *jobs: Job) -> list[Job]:
     return [await stores.jobs.add(job) for job in jobs]
 
 
-def ids(jobs: Sequence[Job] | Sequence[ListedJob]) -> list[str]:
-    return [job.id for job in jobs]
+def listed(jobs: Sequence[Job]) -> list[ListedJob]:
+    return [*map(ListedJob.of, jobs)]
 
 
 class JobRepoContract:
@@ -190,12 +130,21 @@ class JobRepoContract:
         newest_first = jobs[::-1]
         for limit, offset in [(2, 0), (2, 2), (2, 4), (9, 0), (1, 5), (9, 99), (200, 10**9)]:
             page = await stores.jobs.page(JobFilter(), limit, offset)
-            assert ids(page.jobs) == ids(newest_first[offset : offset + limit])
+            assert list(page.jobs) == listed(newest_first[offset : offset + limit])
             assert page.total == 5
 
     async def test_a_page_of_nothing_is_empty(self, stores: Stores) -> None:
         for which in (JobFilter(), JobFilter(client_id="nobody"), JobFilter(statuses=frozenset(JobStatus))):
-            assert (await stores.jobs.page(which, 9, 0)).total == 0
+            page = await stores.jobs.page(which, 9, 0)
+            assert (list(page.jobs), page.total) == ([], 0)
+
+    async def test_a_page_shows_the_beginnings_of_long_texts(self, stores: Stores) -> None:
+        long = "ä🚀 x\n" * 200
+        jobs = await added(stores, evolve(FULL, error=long), a_job(prompt=long, title=""))
+        for which in (JobFilter(), JobFilter(created_after=NOON)):
+            page = await stores.jobs.page(which, 9, 0)
+            assert list(page.jobs) == listed(jobs[::-1])
+            assert page.jobs[1].error == page.jobs[0].prompt == long[:500]
 
     async def test_a_page_has_only_jobs_that_match_every_criterion(self, stores: Stores) -> None:
         states = [*JobState, *JobState, *JobState]
@@ -211,16 +160,16 @@ class JobRepoContract:
                     for job in reversed(jobs)
                     if (not wanted or job.status in wanted) and client_id in {None, job.client_id}
                 ]
-                assert ids(page.jobs) == ids(matching[1:5])
+                assert list(page.jobs) == listed(matching[1:5])
                 assert page.total == len(matching)
 
     async def test_a_page_follows_a_change_of_state(self, stores: Stores) -> None:
         [job] = await added(stores, a_job())
-        await stores.jobs.save(evolve(job, state=JobState.CANCELLING))
+        saved = await stores.jobs.save(evolve(job, state=JobState.CANCELLING))
         queued, cancelled = (JobFilter(statuses=frozenset({s})) for s in (JobStatus.QUEUED, JobStatus.CANCELLED))
         assert (await stores.jobs.page(queued, 9, 0)).total == 0
         page = await stores.jobs.page(cancelled, 9, 0)
-        assert (page.jobs[0].id, page.jobs[0].state, page.total) == (job.id, JobState.CANCELLING, 1)
+        assert (list(page.jobs), page.total) == (listed([saved]), 1)
 
     async def test_jobs_in_states_come_oldest_first(self, stores: Stores) -> None:
         states = [*JobState, *reversed(JobState)]
@@ -263,12 +212,13 @@ class JobRepoContract:
         await stores.jobs.save(ended(jobs[2]))
         for chain_id, ids in [("root", ["root", "second", "third"]), ("second", ["second"]), ("gone", ["lone"])]:
             found = await stores.jobs.chain(chain_id)
-            assert list(await stores.jobs.chain_ids(chain_id)) == [job.id for job in found]
             assert list(found) == [await stores.jobs.get(job_id) for job_id in ids]
             for job in found:
                 one, its_chain = await stores.jobs.with_chain(job.id)
                 assert (one, list(its_chain)) == (job, [other.id for other in await stores.jobs.chain(job.chain_id)])
         assert not await stores.jobs.chain("nothing")
+        asked = ["root", "second", "other", "gone", "nothing"]
+        assert sorted(await stores.jobs.ends_of_chains(asked)) == ["lone", "of-other", "second", "third"]
         with pytest.raises(UnknownJob):
             await stores.jobs.with_chain("nothing")
 

@@ -137,6 +137,7 @@ class StoresAgree(TwoStores):
             page,
             queue,
             lambda stores: stores.jobs.chain(job_id),
+            lambda stores: stores.jobs.ends_of_chains(self.fake_db.jobs),
             lambda stores: stores.jobs.in_states(states),
             lambda stores: stores.jobs.listed(states),
             lambda stores: stores.jobs.counts(),

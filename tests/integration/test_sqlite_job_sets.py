@@ -1,6 +1,8 @@
 """Pages and totals by sets that are remembered: whatever happened meanwhile, they are what counting would give."""
 
+import asyncio
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from agent_adapters.sqlite import Database, SqliteJobRepo
-from agent_adapters.sqlite.job_sets import JobSets
+from agent_adapters.sqlite.job_sets import Criterion, JobSets
 from agent_adapters.sqlite.job_texts import query_for
-from agent_adapters.sqlite.place_sets import from_the_top, places, run_of, set_of, spread
+from agent_adapters.sqlite.place_sets import from_the_top, places, read_set, run_of, set_of, spread
 from agent_core.domain.job import FINAL_STATES, JobState, JobStatus
 from agent_core.ports import JobFilter
 from fakes.job_filter import matches
@@ -190,4 +192,38 @@ async def test_what_is_remembered_is_not_searched_for_again(tmp_path: Path) -> N
         for title in ("fix this", "fix that"):
             await jobs.save(evolve(await jobs.get("job-2"), title=title))
         await db.write(running("DELETE FROM job_changes WHERE place < (SELECT max(place) FROM job_changes)"))
-        assert await db.look(searched)
+        assert [await db.look(searched) for _ in range(2)] == [True, False]
+        for prompt, many in (("x" * (3 << 20), 1), ("x", 300)):  # these would take longer to index than to search
+            await asyncio.gather(*(jobs.add(a_job(f"new-{many}-{n}", prompt=prompt)) for n in range(many)))
+            assert [await db.look(searched) for _ in range(2)] == [True, False]
+
+
+def test_of_small_sets_too_only_so_many_are_remembered() -> None:
+    sets = JobSets()
+    for n in range(1000):
+        sets.remember(Criterion("tag", ("n", str(n))), run_of(1, 2), 0)
+    assert len(sets._known) < 100
+
+
+async def test_what_was_made_lately_is_found_after_the_newest_jobs_were_deleted(tmp_path: Path) -> None:
+    await make(tmp_path / "agent.db")
+    async with Database(tmp_path / "agent.db") as db:
+        stores = stores_over(db)
+        assert isinstance(stores.jobs, SqliteJobRepo)
+        stores.jobs._sets.few_spans = 0
+        await stores.clients.add(a_client("client-2"))
+        await stores.jobs.add(a_job("first", created_at=after(1)))
+        for n in range(2):
+            await db.write(running(f"UPDATE sqlite_sequence SET seq = seq + {40 * SPAN} WHERE name = 'jobs'"))
+            await stores.jobs.add(ended(a_job(f"newest-{n}", "client-2", created_at=after(1))))
+        await stores.clients.delete("client-2")
+        page = await stores.jobs.page(JobFilter(created_after=after(0)), 9, 0)
+        assert ([job.id for job in page.jobs], page.total) == (["first"], 1)
+
+
+def test_a_set_is_read_whole_however_many_places_it_has() -> None:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        upto = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) SELECT i FROM n"
+        assert read_set(connection, f"{upto} WHERE i > 7") == run_of(8, 49_993)
+        assert read_set(connection, f"{upto} WHERE i % 3 = 0") == set_of(range(0, 50_001, 3), 50_000)
+        assert read_set(connection, f"{upto} WHERE i > ?", (50_000,)) == 0

@@ -1,11 +1,11 @@
-"""How SQLite goes about the queries of the feed and of a page: from keys and indexes, whatever there is."""
+"""How SQLite goes about the queries of the feed, of a page and of a log: from keys and indexes, whatever there is."""
 
 from itertools import product
 from pathlib import Path
 
 import pytest
 
-from agent_adapters.sqlite import feed, job_page, job_sets
+from agent_adapters.sqlite import SqliteJobRepo, feed, job_page, job_sets, message_log
 from tests.integration.sqlite_probe import make, query
 
 
@@ -45,3 +45,15 @@ def test_a_page_that_is_counted_is_found_in_indexes(path: Path) -> None:
         steps = plan(path, job_page.places_query(2, by_client, newest_first=newest_first))
         assert [step for step in steps if f"COVERING INDEX {used}" in step and "rowid>? AND rowid<?" in step][1:], steps
         assert not [step for step in steps if "SCAN jobs" in step]
+
+
+def test_a_log_is_read_from_its_place_on_and_not_sorted(path: Path) -> None:
+    steps = plan(path, message_log._READ)
+    assert not [step for step in steps if step.startswith("SCAN") or "TEMP B-TREE" in step], steps
+    assert [step for step in steps if step.startswith("SEARCH grp USING") and "(job_seq=? AND rowid>?)" in step], steps
+
+
+def test_the_ends_of_chains_are_found_in_indexes(path: Path) -> None:
+    steps = plan(path, SqliteJobRepo._ENDS.replace("?", "'[]'"))
+    assert "SCAN jobs" not in steps
+    assert [step for step in steps if "jobs_first_job_id (first_job_id=?)" in step], steps

@@ -10,7 +10,7 @@ from typing import Any
 from agent_adapters.sqlite.connection import fetch
 from agent_adapters.sqlite.job_sets import JobSets
 from agent_adapters.sqlite.job_texts import query_for
-from agent_adapters.sqlite.listed_jobs import listed_job, select
+from agent_adapters.sqlite.listed_jobs import listed_jobs, select
 from agent_adapters.sqlite.place_sets import from_the_top
 from agent_core.domain.job import JobState
 from agent_core.ports import JobFilter, JobPage
@@ -38,7 +38,7 @@ def find_page(connection: sqlite3.Connection, sets: JobSets, which: JobFilter, l
     found = sets.find(connection, which, words)
     total = found.bit_count()
     rows = fetch(connection, _AT, (json.dumps(from_the_top(found, total, offset, limit)),))
-    return JobPage(jobs=[*map(listed_job, rows)], total=total)
+    return JobPage(jobs=listed_jobs(rows), total=total)
 
 
 def count_states(connection: sqlite3.Connection, client_id: str | None) -> Mapping[JobState, int]:
@@ -58,7 +58,7 @@ def _counted_page(connection: sqlite3.Connection, which: JobFilter, limit: int, 
         given |= {"low": 0, "below": 1 + _nth(connection, kind, given, total, offset), "offset": 0}
     else:
         return JobPage(jobs=[], total=total)
-    return JobPage(jobs=[*map(listed_job, fetch(connection, page_query(*kind), given))], total=total)
+    return JobPage(jobs=listed_jobs(fetch(connection, page_query(*kind), given)), total=total)
 
 
 def _nth(connection: sqlite3.Connection, kind: tuple[int, bool], given: Mapping[str, Any], n: int, offset: int) -> int:

@@ -13,7 +13,7 @@ from agent_adapters.sqlite.job_page import count_states, find_page
 from agent_adapters.sqlite.job_sets import JobSets
 from agent_adapters.sqlite.job_texts import TEXTS, put_texts, take_texts
 from agent_adapters.sqlite.ledger import enter
-from agent_adapters.sqlite.listed_jobs import listed_job, select
+from agent_adapters.sqlite.listed_jobs import listed_jobs, select
 from agent_adapters.sqlite.outbox import put
 from agent_adapters.sqlite.records import Record
 from agent_core.domain.answer import Answer
@@ -131,7 +131,8 @@ class SqliteJobRepo(JobRepo):
         return await self._db.read_as(_JOBS.value, _JOBS.select(_in(states)), (json.dumps([*states]),))
 
     async def listed(self, states: Collection[JobState]) -> Sequence[ListedJob]:
-        return await self._db.read_as(listed_job, select(_in(states)), (json.dumps([*states]),))
+        asked = select(_in(states)), (json.dumps([*states]),)
+        return await self._db.look(lambda connection: listed_jobs(fetch(connection, *asked)))
 
     _QUEUE = _ENTRIES.select(f", state FROM jobs INDEXED BY jobs_active WHERE {_ACTIVE} ORDER BY seq")
 
@@ -150,10 +151,17 @@ class SqliteJobRepo(JobRepo):
     async def chain(self, chain_id: str) -> Sequence[Job]:
         return await self._db.read_as(_JOBS.value, self._CHAIN, {"id": chain_id})
 
-    _CHAIN_IDS = "SELECT id FROM jobs WHERE id = :id OR first_job_id = :id ORDER BY seq"
+    _ENDS = """
+    SELECT id FROM jobs WHERE seq IN (
+      SELECT max(seq) FROM json_each(?) AS chain JOIN jobs ON jobs.id = chain.value OR jobs.first_job_id = chain.value
+      GROUP BY chain.value
+    )
+    """
 
-    async def chain_ids(self, chain_id: str) -> Sequence[str]:
-        return [job_id for (job_id,) in await self._db.read(self._CHAIN_IDS, {"id": chain_id})]
+    async def ends_of_chains(self, chain_ids: Collection[str]) -> Collection[str]:
+        return {job_id for (job_id,) in await self._db.read(self._ENDS, (json.dumps([*chain_ids]),))}
+
+    _CHAIN_IDS = "SELECT id FROM jobs WHERE id = :id OR first_job_id = :id ORDER BY seq"
 
     async def with_chain(self, job_id: str) -> tuple[Job, Sequence[str]]:
         def look(connection: sqlite3.Connection) -> tuple[Job, Sequence[str]]:

@@ -7,17 +7,16 @@ when the set is asked for again.
 import json
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from functools import reduce
 from operator import or_
 from threading import Lock
 
 from attrs import frozen
 
-from agent_adapters.sqlite.connection import fetch
+from agent_adapters.sqlite.connection import Row, fetch
 from agent_adapters.sqlite.documents import iso, storable
 from agent_adapters.sqlite.job_texts import found_among
-from agent_adapters.sqlite.place_sets import places, run_of, set_of, spread
+from agent_adapters.sqlite.place_sets import places, read_set, run_of, set_of, spread
 from agent_core.ports import JobFilter
 
 _ALL, _STATUS, _TEXT = "all", "status", "text"
@@ -36,17 +35,21 @@ _AMONG = {
     if kind != _TEXT
 }
 _MOMENT = "SELECT coalesce(max(place), 0), (SELECT coalesce(max(seq), 0) FROM jobs) FROM job_changes"
-_CHANGES = "SELECT job_seq, of_status FROM job_changes WHERE place > ?"
-_WHOLE_SPANS = "SELECT block FROM job_spans WHERE first_at >= ?"
-_CUT_SPANS = "SELECT block FROM job_spans WHERE first_at < ?1 AND last_at >= ?1"
+_CHANGES = """
+SELECT count(*), json_group_array(DISTINCT job_seq), json_group_array(DISTINCT job_seq) FILTER (WHERE of_status = 0)
+FROM job_changes WHERE place > ?
+"""
+_LAST_OLD_SPAN = "SELECT coalesce(max(block), -1) FROM job_spans WHERE first_at < ?"
+_WHOLE_SPANS = "SELECT block FROM job_spans WHERE first_at >= ? AND block < ?"
+_CUT_SPANS = "SELECT block FROM job_spans WHERE first_at < ?1 AND last_at >= ?1 AND block <= ?2"
 _MADE = "SELECT seq FROM jobs INDEXED BY jobs_created_at WHERE created_at >= ?"
-_MADE_IN = "SELECT seq FROM jobs WHERE +created_at >= ? AND seq BETWEEN ? AND ?"
+_MADE_IN = "SELECT seq - ?2 FROM jobs WHERE +created_at >= ?1 AND seq BETWEEN ?2 AND ?3"
 _SPAN = 512
 _FEW_SPANS = 8
 _FEW = 1000
 """So many jobs are sooner looked at one by one than all of a client or a status, and sooner read than remembered."""
-_REMEMBERED = 64 * 1024 * 1024
-"""Bits of all sets together: 60 sets of a million jobs."""
+_REMEMBERED, _REMEMBERED_BITS = 64, 64 * 1024 * 1024
+"""Sets, and bits of all of them together: 60 sets of a million jobs."""
 
 
 @frozen
@@ -88,7 +91,7 @@ class JobSets:
             self._known.pop(criterion, None)
             self._known[criterion] = _Known(jobs, moment)
             size = sum(known.jobs.bit_length() for known in self._known.values())
-            while size > _REMEMBERED:
+            while size > _REMEMBERED_BITS or len(self._known) > _REMEMBERED:
                 size -= self._known.pop(next(iter(self._known))).jobs.bit_length()
 
 
@@ -100,6 +103,7 @@ class _Finding:
         self._connection = connection
         self._known = known
         [(self._moment, self._last)] = fetch(connection, _MOMENT)
+        self._changes: dict[int, Row] = {}
 
     def found(self, which: JobFilter, words: str | None) -> int:
         # Those first of which there may be few; each is a choice of criteria.
@@ -125,49 +129,45 @@ class _Finding:
 
     def _of(self, criterion: Criterion) -> int:
         known = self._known.get(criterion)
-        changed = None if known is None else self._changed(criterion, known.moment)
-        if known is None or changed is None:
-            query = _CRITERIA[criterion.kind]
-            # Words are not looked up twice, only to see whether what they find is a run.
-            jobs = (self._read if criterion.kind == _TEXT else self._all_of)(query, criterion.values)
-        elif changed:
-            others = known.jobs & ~set_of(changed, max(changed))
-            jobs = others | self._among(criterion, changed)
-        else:
-            jobs = known.jobs
+        jobs = None if known is None else self._renewed(criterion, known)
+        if jobs is None:
+            jobs = read_set(self._connection, _CRITERIA[criterion.kind], criterion.values)
         if known is not None or jobs.bit_count() > self._sets.few:
             self._sets.remember(criterion, jobs, self._moment)
         return jobs
 
-    def _changed(self, criterion: Criterion, since: int) -> Sequence[int] | None:
-        """Tell which jobs may match since a moment, or not any more; None: that is forgotten."""
-        rows = fetch(self._connection, _CHANGES, (since,))
-        if len(rows) != self._moment - since:
+    def _renewed(self, criterion: Criterion, known: _Known) -> int | None:
+        """Return what has become of a set; None: that is forgotten, or it is sooner read again."""
+        n, changed, changed_but_for_status = self._changes_since(known.moment)
+        if n != self._moment - known.moment:
             return None
-        return [*{seq for seq, of_status in rows if criterion.kind == _STATUS or not of_status}]
+        seqs: Sequence[int] = json.loads(changed if criterion.kind == _STATUS else changed_but_for_status)
+        if not seqs:
+            return known.jobs
+        if criterion.kind == _TEXT:
+            now = found_among(self._connection, seqs, *criterion.values)
+        else:
+            now = self._among(criterion, seqs)
+        return None if now is None else known.jobs & ~set_of(seqs, max(seqs)) | now
+
+    def _changes_since(self, moment: int) -> Row:
+        if moment not in self._changes:
+            [self._changes[moment]] = fetch(self._connection, _CHANGES, (moment,))
+        return self._changes[moment]
 
     def _among(self, criterion: Criterion, seqs: Sequence[int]) -> int:
-        if criterion.kind == _TEXT:
-            return set_of(found_among(self._connection, json.dumps(seqs), *criterion.values), self._last)
-        return self._read(_AMONG[criterion.kind], (*criterion.values, json.dumps(seqs)))
-
-    def _all_of(self, query: str, values: Sequence[object]) -> int:
-        """Return the set that a query finds; a run, like all jobs or those made lately, is not read one by one."""
-        about = f"WITH found (seq) AS ({query}) SELECT count(*), min(seq), max(seq) FROM found"  # noqa: S608  no input
-        [(n, first, last)] = fetch(self._connection, about, values)
-        return run_of(first, n) if n and n == last - first + 1 else self._read(query, values)
-
-    def _read(self, query: str, values: Sequence[object]) -> int:
-        with closing(self._connection.execute(query, values)) as rows:
-            return set_of((seq for (seq,) in rows), self._last)
+        return read_set(self._connection, _AMONG[criterion.kind], (*criterion.values, json.dumps(seqs)))
 
     def _made_since(self, time: str) -> tuple[int, bool]:
         """Return the set of those made since, and True; or, of many, with places in it that have no job."""
-        whole = self._all_of(_WHOLE_SPANS, (time,))
-        cut = fetch(self._connection, _CUT_SPANS, (time,))
+        [(old,)] = fetch(self._connection, _LAST_OLD_SPAN, (time,))  # nearly always that of the last job made before
+        whole = read_set(self._connection, _WHOLE_SPANS, (time, old))
+        whole |= run_of(old + 1, max(0, self._last // _SPAN - old))
+        cut = fetch(self._connection, _CUT_SPANS, (time, old))
         if whole.bit_count() + len(cut) <= self._sets.few_spans:
-            return self._all_of(_MADE, (time,)), True
+            return read_set(self._connection, _MADE, (time,)), True
         found = spread(whole, _SPAN)
         for (block,) in cut:
-            found |= self._read(_MADE_IN, (time, block * _SPAN, (block + 1) * _SPAN - 1))
+            first = block * _SPAN
+            found |= read_set(self._connection, _MADE_IN, (time, first, first + _SPAN - 1)) << first
         return found, False

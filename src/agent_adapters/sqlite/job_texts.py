@@ -1,12 +1,14 @@
 """The words of the jobs, by which they are found."""
 
+import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
-from agent_adapters.sqlite.connection import fetch
+from agent_adapters.sqlite.connection import fetch, insert_many
 from agent_adapters.sqlite.documents import storable
+from agent_adapters.sqlite.place_sets import read_set
 
 TEXTS = ("title", "prompt", "branch_name")
 _COLUMNS = ", ".join(TEXTS)
@@ -17,8 +19,11 @@ _TAKE = f"{_OUT} VALUES ('delete', :seq, :title, :prompt, :branch_name)"
 _TAKE_ALL = f"{_OUT} SELECT 'delete', seq, {_COLUMNS} FROM jobs WHERE seq IN (SELECT value FROM json_each(?))"  # noqa: S608  names of our own
 
 _TEXTS_OF = f"SELECT seq, {_COLUMNS} FROM jobs WHERE seq IN (SELECT value FROM json_each(?))"  # noqa: S608  names of our own
+_LENGTH_OF = "SELECT total(length(prompt)) FROM jobs WHERE seq IN (SELECT value FROM json_each(?))"
 _INDEX = "tokenize = 'unicode61 remove_diacritics 2', detail = none, columnsize = 0"
 """As the schema has it: what a word is must be the same everywhere."""
+_FEW, _LONG = 256, 2 << 20
+"""Jobs, and characters of their prompts together, that are sooner indexed anew than all are searched again."""
 
 
 def put_texts(connection: sqlite3.Connection, row: Mapping[str, Any]) -> None:
@@ -36,18 +41,19 @@ def take_all_texts(connection: sqlite3.Connection, seqs: str) -> None:
     connection.execute(_TAKE_ALL, (seqs,))
 
 
-def found_among(connection: sqlite3.Connection, seqs: str, query: str) -> Sequence[int]:
-    """Tell which of these jobs the query finds; `seqs` is a JSON array. They are indexed anew, apart from the others.
+def found_among(connection: sqlite3.Connection, seqs: Sequence[int], query: str) -> int | None:
+    """Return the set of those of these jobs that the query finds; None: they are too many, or too long.
 
-    The index of all would go through all that have these words.
+    They are indexed anew, apart from the others: the index of all would go through all that have these words.
     """
+    given = (json.dumps(seqs),)
+    if len(seqs) > _FEW or fetch(connection, _LENGTH_OF, given)[0][0] > _LONG:
+        return None
+    values = [value for row in fetch(connection, _TEXTS_OF, given) for value in row]
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as scratch:
         scratch.execute(f"CREATE VIRTUAL TABLE job_texts USING fts5 ({_COLUMNS}, {_INDEX})")
-        scratch.executemany(
-            f"INSERT INTO job_texts (rowid, {_COLUMNS}) VALUES (?, ?, ?, ?)",  # noqa: S608  names of our own
-            fetch(connection, _TEXTS_OF, (seqs,)),
-        )
-        return [seq for (seq,) in fetch(scratch, "SELECT rowid FROM job_texts WHERE job_texts MATCH ?", (query,))]
+        insert_many(scratch, "job_texts", ("rowid", *TEXTS), values)
+        return read_set(scratch, "SELECT rowid FROM job_texts WHERE job_texts MATCH ?", (query,))
 
 
 def query_for(text: str) -> str | None:

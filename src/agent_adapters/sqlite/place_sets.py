@@ -1,9 +1,38 @@
 """Sets of places as numbers: bit n says whether n is in it. A million places are 130 kB, and joined in microseconds."""
 
 import re
-from collections.abc import Iterable, Sequence
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from agent_adapters.sqlite.connection import Parameters, fetch
 
 _SOME = re.compile(rb"[^\0]", re.DOTALL)
+_SLICE = 65536
+"""Characters of JSON that are decoded at once: that keeps Python's lock, of a million places for 40 ms."""
+_numbers = msgspec.json.Decoder(list[int]).decode
+
+
+def read_set(connection: sqlite3.Connection, query: str, parameters: Parameters = ()) -> int:
+    """Read the set of the places that a query finds, each of them once.
+
+    SQLite gathers them: each row that Python takes gives its lock away, and may wait milliseconds to have it back.
+    """
+    gathered = "SELECT count(*), min(place), max(place), json_group_array(place) FROM found"
+    [(n, first, last, found)] = fetch(connection, f"WITH found (place) AS ({query}) {gathered}", parameters)
+    if not n:
+        return 0
+    return run_of(first, n) if n == last - first + 1 else set_of(_decoded(found), last)
+
+
+def _decoded(array: str) -> Iterator[int]:
+    begin, end = 1, len(array) - 1
+    while begin < end:
+        comma = array.find(",", begin + _SLICE)
+        stop = end if comma < 0 else comma
+        yield from _numbers(f"[{array[begin:stop]}]")
+        begin = stop + 1
 
 
 def set_of(places: Iterable[int], last: int) -> int:

@@ -26,6 +26,7 @@ from agent_core.ports.ledger import Ledger
 from agent_core.ports.publishing import Notifier, PRHost, PullRequest, PullRequestOrder
 from agent_core.ports.repositories import BareRepository, Publication, PublishCheck, RepoStore, WorkReader, Worktree
 from agent_core.ports.stores import (
+    BEGINNING,
     Answers,
     ClientRepo,
     HoldRepo,
@@ -46,6 +47,7 @@ NewId = Callable[[], str]
 """Makes an id that was never given before: letters, digits and hyphens, safe as a file name."""
 
 __all__ = [
+    "BEGINNING",
     "AgentEnded",
     "AgentEvent",
     "AgentHealth",

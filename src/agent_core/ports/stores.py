@@ -58,7 +58,7 @@ class ListedJob:
     branch_name: str
     title: str | None
     prompt: str
-    """Its beginning alone, at most 500 characters, and only where there is no title."""
+    """Its beginning alone, at most `BEGINNING`, and only where there is no title."""
     original_job_id: str | None
     follow_up_of: str | None
     kind: JobKind
@@ -78,7 +78,7 @@ class ListedJob:
     tags: Mapping[str, str] = field(factory=dict)
     completed_at: datetime | None
     error: str | None
-    """Its beginning alone, at most 500 characters."""
+    """Its beginning alone, at most `BEGINNING`."""
     error_code: str | None
     pr_url: str | None
     pr_number: int | None
@@ -149,8 +149,8 @@ class JobRepo(Protocol):
         """Return the job of this id and those that have it as their `first_job_id`, oldest first."""
         ...
 
-    async def chain_ids(self, chain_id: str) -> Sequence[str]:
-        """Return the ids of what `chain` returns."""
+    async def ends_of_chains(self, chain_ids: Collection[str]) -> Collection[str]:
+        """Return the ids of the newest jobs of these chains."""
         ...
 
     async def with_chain(self, job_id: str) -> tuple[Job, Sequence[str]]:

@@ -104,7 +104,6 @@ class Bulk:
         offset = 0
         while len(found) <= MOST and (page := await self._jobs.page(which, MOST, offset)).jobs:
             offset += len(page.jobs)
-            for job in page.jobs:
-                if (await self._jobs.chain_ids(job.chain_id))[-1] == job.id:
-                    found[job.id] = job
+            ends = await self._jobs.ends_of_chains({job.chain_id for job in page.jobs})
+            found |= {job.id: job for job in page.jobs if job.id in ends}
         return list(found.values())[::-1]

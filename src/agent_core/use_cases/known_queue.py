@@ -145,9 +145,9 @@ class KnownQueue(JobRepo):
         """Return the stored jobs of a chain."""
         return await self._jobs.chain(chain_id)
 
-    async def chain_ids(self, chain_id: str) -> Sequence[str]:
-        """Return the ids of a chain."""
-        return await self._jobs.chain_ids(chain_id)
+    async def ends_of_chains(self, chain_ids: Collection[str]) -> Collection[str]:
+        """Return the ids of the newest stored jobs of these chains."""
+        return await self._jobs.ends_of_chains(chain_ids)
 
     async def with_chain(self, job_id: str) -> tuple[Job, Sequence[str]]:
         """Return the job and the ids of its chain, of one that was added lately without asking the store."""
