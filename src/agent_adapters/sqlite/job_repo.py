@@ -19,7 +19,7 @@ from agent_adapters.sqlite.records import Record
 from agent_core.domain.answer import Answer
 from agent_core.domain.delivery import Delivery
 from agent_core.domain.errors import StaleJob, UnknownClient, UnknownJob
-from agent_core.domain.job import RUNNING_STATES, Job, JobState
+from agent_core.domain.job import ACTIVE_STATES, Job, JobState
 from agent_core.domain.waiting import QueueEntry
 from agent_core.ports import JobFilter, JobPage, JobRepo, ListedJob, QueueSnapshot
 
@@ -27,7 +27,7 @@ _JOBS = Record(Job)
 _ENTRIES = Record(QueueEntry)
 _ADDED = (*(name for name in _JOBS.columns if name != "seq"), "status")
 _SAVED = [name for name in _JOBS.columns if name not in ("seq", "id", "revision")]
-_ACTIVE_STATES = RUNNING_STATES | {JobState.QUEUED}
+
 _ACTIVE = "state IN ('queued', 'preparing', 'working', 'publishing', 'cancelling')"
 """The condition of the index `jobs_active`, word for word: only then a query may use it."""
 _IN_STATES = "FROM jobs WHERE state IN (SELECT value FROM json_each(?)) ORDER BY seq"
@@ -42,7 +42,7 @@ def _save(columns: tuple[str, ...]) -> str:
 
 
 def _in(states: Collection[JobState]) -> str:
-    return _IN_ACTIVE_STATES if _ACTIVE_STATES.issuperset(states) else _IN_STATES
+    return _IN_ACTIVE_STATES if ACTIVE_STATES.issuperset(states) else _IN_STATES
 
 
 def _made(row: Mapping[str, Any]) -> Job:
