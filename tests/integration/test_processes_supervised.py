@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -203,12 +204,16 @@ async def test_a_process_that_runs_too_long_is_ended() -> None:
     assert lines in ([], [(Stream.STDOUT, "ready")])
 
 
-async def test_a_process_that_says_more_than_its_reader_takes_is_ended_in_time_too() -> None:
+@pytest.mark.parametrize("read", [SupervisedProcess.groups, SupervisedProcess.__aiter__])
+async def test_a_process_that_says_more_than_its_reader_takes_is_ended_in_time_too(
+    read: Callable[[SupervisedProcess], AsyncIterator[object]],
+) -> None:
     async with SupervisedProcess(python("while True: print('x' * 100)"), wall=0.3) as process:
         heard = 0
-        async for _ in process.groups():
-            await asyncio.to_thread(time.sleep, 0.002)
-            heard += 1
+        async for _ in read(process):
+            if process.ended_by is None:
+                await asyncio.to_thread(time.sleep, 0.002)
+                heard += 1
             assert heard < 1000
     assert process.ended_by is Limit.WALL
 

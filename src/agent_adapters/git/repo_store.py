@@ -145,7 +145,7 @@ class GitRepoStore(RepoStore):
         place, owner = checkout.path, facts.job_id
         try:
             ref = await self._kept.save(left, owner, "Work that was left in the worktree", checkout.used_at())
-        except RepoStoreError as error:
+        except (RepoStoreError, OSError) as error:
             _log.warning("%s: what the job %s left there is lost: %s", place, owner, error)
         else:
             if ref:

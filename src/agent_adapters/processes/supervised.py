@@ -137,6 +137,7 @@ class SupervisedProcess:
         return self
 
     async def __anext__(self) -> Line:
+        await self._keep_to_wall()
         while (line := self._pipes.next_line()) is None:
             if not await self._listen():
                 raise StopAsyncIteration
