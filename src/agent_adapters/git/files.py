@@ -11,7 +11,7 @@ from uuid import uuid4
 
 _FRESH = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _AGAIN = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-_PIECE = 1 << 20
+_PIECE = 1 << 16
 
 
 def read(path: Path) -> bytes:
@@ -24,7 +24,7 @@ def read(path: Path) -> bytes:
 
 
 def read_plain(path: Path) -> str:
-    """Return the first MiB of what others may have put there: no pipe holds it up. Raises OSError for no plain file."""
+    """Return the first 64 KiB of what others may have put there; no pipe holds it up. Raises OSError for no file."""
     file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
