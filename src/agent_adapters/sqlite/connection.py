@@ -31,7 +31,7 @@ _MAC_PRAGMAS = ("PRAGMA fullfsync = ON", "PRAGMA checkpoint_fullfsync = ON")  # 
 _WRITER_PRAGMA = "PRAGMA temp_store = MEMORY"  # what would undo a statement goes to a file else: nine of ten writes
 _READER_PRAGMAS = (
     "PRAGMA query_only = ON",
-    "PRAGMA cache_size = -500",  # KiB, for each of several: the rest is in the system's cache, once for all
+    "PRAGMA cache_size = -1000",  # KiB, for each of several: the rest is in the system's cache, once for all
 )
 
 
