@@ -35,8 +35,9 @@ LAST_REQUESTS = 5.0
 """How long requests under way may take when everything else has stopped."""
 OPEN_FILES = 10_240
 """macOS starts programs with 256, which idle connections use up, and allows so many at most."""
-M_MMAP_THRESHOLD, LARGE = -3, 1 << 20
-"""glibc's name for the size in bytes from which a block of memory is given back as soon as it is free."""
+GIVEN_BACK = {-3: 1 << 20, -1: 256 << 10}
+"""glibc's M_MMAP_THRESHOLD and M_TRIM_THRESHOLD: from so many bytes on, a free block of memory, and what is free at the
+end of a thread's memory, are given back."""
 SET_SINCE = datetime(2020, 1, 1, tzinfo=UTC)
 """A clock before that was never set."""
 
@@ -106,12 +107,15 @@ def _wait_for_children_without_threads() -> None:
 
 
 def _give_memory_back() -> None:
-    """Keep glibc from raising its threshold with each large block that is freed, where the C library is glibc.
+    """Keep glibc, if it is that, from raising its thresholds with each large block that is freed.
 
-    Each of a dozen threads would keep the 2 MB for the table of Python's interned strings that it once made anew.
+    Each of a dozen threads would keep 2 MB: that of the table of Python's interned strings, which it once made anew,
+    or of the lists of branches that it has read.
     """
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE)
+        mallopt = ctypes.CDLL(None).mallopt
+        for name, size in GIVEN_BACK.items():
+            mallopt(name, size)
 
 
 def _stop_on_signals(core: AgentCore) -> asyncio.Event:
