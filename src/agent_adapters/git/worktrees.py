@@ -22,8 +22,8 @@ from agent_adapters.git.spares import Spare, Spares
 from agent_adapters.git.submodules import Submodules
 from agent_adapters.git.tips import Tips
 from agent_adapters.git.trash import Trash
-from agent_adapters.undisturbed import ended
 from agent_core.domain.errors import RepoStoreError
+from agent_core.undisturbed import ended
 
 FILL_LIMIT = 600.0
 """Seconds for writing a checkout's files: filters of the operator's, such as LFS, may load them from the network."""

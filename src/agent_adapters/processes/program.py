@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
-from agent_adapters.undisturbed import undisturbed
+from agent_core.undisturbed import undisturbed
 
 TERM_GRACE = 5.0
 """Seconds between TERM, at which a program may clean up, and KILL."""

@@ -19,7 +19,7 @@ from agent_adapters.processes.leftovers import SERVER_MARK, end_marked
 from agent_adapters.processes.lifeline.request import request_bytes
 from agent_adapters.processes.pipes import Line, Lines, Pipes
 from agent_adapters.processes.tether import Tether
-from agent_adapters.undisturbed import undisturbed
+from agent_core.undisturbed import undisturbed
 
 MIB = 1 << 20
 GROUP = 50

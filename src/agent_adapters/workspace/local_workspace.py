@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from signal import Signals
 
@@ -11,6 +10,7 @@ from agent_adapters.workspace.client_files import copy_files
 from agent_adapters.workspace.terminal_text import as_shown
 from agent_core.domain.errors import WorldError
 from agent_core.ports import CommandEnded, CommandEvent, CommandSaid, CommandTask, Workspace
+from agent_core.undisturbed import ended
 
 UNATTENDED = {"CI": "true"}
 """Nobody answers and nothing may change by the way: told so, test runners do not watch for changes or write new
@@ -32,16 +32,8 @@ class LocalWorkspace(Workspace):
         self._stop_grace = stop_grace
 
     async def provide(self, worktree: Path, source: str, files: Sequence[str], directory: str | None = None) -> None:
-        copying = asyncio.create_task(asyncio.to_thread(self._provide, worktree, source, files, directory))
-        try:
-            await asyncio.shield(copying)
-        except asyncio.CancelledError:
-            while not copying.done():  # a thread goes on: nobody else may have the worktree before its end
-                with suppress(asyncio.CancelledError):
-                    await asyncio.wait([copying])
-            if not copying.cancelled():
-                copying.exception()
-            raise
+        copying = asyncio.to_thread(self._provide, worktree, source, files, directory)
+        await ended(asyncio.create_task(copying))  # a thread goes on: nobody else may have the worktree before its end
 
     async def run(self, task: CommandTask) -> AsyncGenerator[CommandEvent, None]:
         try:

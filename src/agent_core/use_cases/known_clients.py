@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from agent_core.domain.answer import Answer
 from agent_core.domain.client import Client
 from agent_core.ports import ClientRepo
+from agent_core.undisturbed import ended
 
 T = TypeVar("T")
 _ALL = object()
@@ -76,10 +77,7 @@ class KnownClients(ClientRepo):
         except asyncio.CancelledError:
             if may_be_cut_short:
                 write.cancel()
-            while not write.done():
-                with suppress(asyncio.CancelledError):
-                    await asyncio.wait([write])
-            if not write.cancelled():
-                write.exception()  # asked for, so that nobody takes it for one that was overlooked
+            with suppress(Exception, asyncio.CancelledError):  # the caller hears of its cancel alone
+                await ended(write)
             raise
         await write

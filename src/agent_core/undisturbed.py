@@ -20,6 +20,8 @@ async def undisturbed(future: "asyncio.Future[Any]", seconds: float | None = Non
         except asyncio.CancelledError as error:
             cancelled = error
     if cancelled is not None:
+        if future.done() and not future.cancelled():
+            future.exception()  # asked for, so that nobody takes it for one that was overlooked
         raise cancelled
 
 
