@@ -294,6 +294,6 @@ def test_branches_are_told_from_folders_and_from_what_begins_alike() -> None:
         *(shas[0], shas[2], None, None, shas[1])
     ]
     assert [tips.below(name) for name in ("feature", "feature/x", "main")] == ["feature/x", None, None]
-    assert (tips.head, tips.at_head()) == (shas[0], ["main"])
+    assert (tips.head, tips.commit("HEAD"), tips.at_head()) == (shas[0], shas[0], ["main"])
     assert (Tips(b"").head, Tips(b"").at_head()) == (None, [])
     assert Tips(f"{shas[0]}\t\tbranch 'main' of shop\n".encode()).head is None

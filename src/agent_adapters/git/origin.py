@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -13,7 +12,7 @@ from attrs import define, field, frozen
 from agent_adapters.git.clone import LIMIT, Clone, fetching
 from agent_adapters.git.configuration import TRACKING
 from agent_adapters.git.failures import failure, held_locks, is_network_trouble
-from agent_adapters.git.files import read
+from agent_adapters.git.files import read, read_plain
 from agent_adapters.git.process import Git, GitOutcome
 from agent_adapters.git.record import Base
 from agent_adapters.git.tips import LISTING, ORIGIN_HEAD, Tips
@@ -193,7 +192,7 @@ def _fetched(clone: Clone) -> tuple[bytes, str | None]:
     """Return what the last fetch has listed, and which branch is the default one in the clone."""
     listed = read(clone.own_git_dir / "FETCH_HEAD")
     try:
-        told = read(clone.bare / ORIGIN_HEAD)
+        told = read_plain(clone.bare / ORIGIN_HEAD)
     except OSError:
         return listed, None
-    return listed, os.fsdecode(told).strip().removeprefix("ref: refs/remotes/origin/")
+    return listed, told.strip().removeprefix("ref: refs/remotes/origin/")

@@ -40,11 +40,13 @@ class Tips:
         self._since |= {branch: noted for branch, noted in former._since.items() if noted[1] >= began}
 
     def commit(self, branch: str) -> str | None:
-        """Return the branch's commit; None when it is not at the origin."""
+        """Return the commit of a branch, or of HEAD; None when it is not at the origin."""
         if branch in self._since:
             return self._since[branch][0]
         found = self._listed.find(_BRANCH + os.fsencode(branch) + b"' of ")
-        return self._commit_at(self._listed.rindex(b"\n", 0, found) + 1) if found >= 0 else None
+        if found < 0:
+            return self.head if branch == "HEAD" else None
+        return self._commit_at(self._listed.rindex(b"\n", 0, found) + 1)
 
     def below(self, folder: str) -> str | None:
         """Return a branch that has this name for a folder; None when there is none."""
