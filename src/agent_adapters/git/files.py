@@ -11,21 +11,22 @@ from uuid import uuid4
 
 _FRESH = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _AGAIN = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _PIECE = 1 << 16
 
 
 def read(path: Path) -> bytes:
     """Return what is in a file; of a named pipe, which an agent may put in its place, what is there. Raises OSError."""
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    file = os.open(path, _READ)
     try:
-        return _all(file)
+        return _all(file, os.fstat(file).st_size)
     finally:
         os.close(file)
 
 
 def read_plain(path: Path) -> str:
     """Return the first 64 KiB of what others may have put there; no pipe holds it up. Raises OSError for no file."""
-    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    file = os.open(path, _READ)
     try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             raise OSError(errno.EINVAL, "It is no plain file", str(path))
@@ -81,10 +82,10 @@ def copy(source: Path, target: Path) -> bytes:
 
     Whatever is at the target is replaced: a link there is not followed, a pipe not waited for.
     """
-    file = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+    file = os.open(source, _READ)
     try:
         found = os.fstat(file)
-        content = _all(file)
+        content = _all(file, found.st_size)
     finally:
         os.close(file)
     fresh, file = _beside(target, stat.S_IMODE(found.st_mode))
@@ -117,10 +118,11 @@ def _beside(path: Path, mode: int) -> tuple[Path, int]:
         return fresh, os.open(fresh, _FRESH, mode)
 
 
-def _all(file: int) -> bytes:
-    pieces = []
-    while piece := os.read(file, _PIECE):
-        pieces.append(piece)
+def _all(file: int, size: int) -> bytes:
+    pieces = [os.read(file, size + 1)]
+    if len(pieces[0]) != size:  # it grows meanwhile, or is a pipe
+        while piece := os.read(file, _PIECE):
+            pieces.append(piece)
     return b"".join(pieces)
 
 

@@ -27,7 +27,6 @@ _JOBS = Record(Job)
 _ENTRIES = Record(QueueEntry)
 _ADDED = (*(name for name in _JOBS.columns if name != "seq"), "status")
 _SAVED = [name for name in _JOBS.columns if name not in ("seq", "id", "revision")]
-
 _ACTIVE = "state IN ('queued', 'preparing', 'working', 'publishing', 'cancelling')"
 """The condition of the index `jobs_active`, word for word: only then a query may use it."""
 _IN_STATES = "FROM jobs WHERE state IN (SELECT value FROM json_each(?)) ORDER BY seq"
