@@ -27,6 +27,7 @@ SPAN = 512
 OVER = frozenset({JobStatus.COMPLETED, JobStatus.FAILED})
 OF_ONE = "client-1"
 ASKED = [
+    JobFilter(created_after=after(1)),  # asked last too: of times the last alone is remembered
     *(JobFilter(text=text) for text in ("fix", "fi ta", "été")),
     JobFilter(tags={"team": "red"}),
     JobFilter(tags={"team": "red", "stage": "two"}, client_id=OF_ONE),
@@ -203,6 +204,13 @@ def test_of_small_sets_too_only_so_many_are_remembered() -> None:
     for n in range(1000):
         sets.remember(Criterion("tag", ("n", str(n))), run_of(1, 2), 0)
     assert len(sets._known) < 100
+
+
+def test_of_sets_made_since_a_time_the_last_alone_is_remembered() -> None:
+    sets = JobSets()
+    for criterion in (Criterion("client", ("a",)), *(Criterion("since", (str(n),)) for n in range(9))):
+        sets.remember(criterion, run_of(1, 2), 0)
+    assert [*sets._known] == [Criterion("client", ("a",)), Criterion("since", ("8",))]
 
 
 async def test_what_was_made_lately_is_found_after_the_newest_jobs_were_deleted(tmp_path: Path) -> None:

@@ -19,16 +19,18 @@ from agent_adapters.sqlite.job_texts import found_among
 from agent_adapters.sqlite.place_sets import places, read_set, run_of, set_of, spread
 from agent_core.ports import JobFilter
 
-_ALL, _STATUS, _TEXT = "all", "status", "text"
+_ALL, _SINCE, _STATUS, _TEXT = "all", "since", "status", "text"
 _CRITERIA = {
     _TEXT: "SELECT rowid FROM job_texts WHERE job_texts MATCH ?",
     "feature": "SELECT seq FROM jobs WHERE os_feature_id = ?",
     "tag": "SELECT job_seq FROM job_tags WHERE key = ? AND value = ?",
     "client": "SELECT seq FROM jobs WHERE client_id = ?",
     _STATUS: "SELECT seq FROM jobs WHERE status = ?",
+    _SINCE: "SELECT seq FROM jobs WHERE +created_at >= ?",
     _ALL: "SELECT seq FROM jobs WHERE true",
 }
-"""What finds the jobs of each kind of criterion; all from an index that has all it asks for."""
+"""What finds the jobs of each kind of criterion; all from an index that has all it asks for, but for those made since
+a time, which are looked for in another way."""
 _AMONG = {
     kind: f"{query} AND {query.split()[1]} IN (SELECT value FROM json_each(?))"  # noqa: S608  no input
     for kind, query in _CRITERIA.items()
@@ -89,6 +91,8 @@ class JobSets:
         """Keep a set that was true at a moment; others may be forgotten for it."""
         with self._lock:
             self._known.pop(criterion, None)
+            if criterion.kind == _SINCE:  # whoever asks every minute names another time: the last alone is kept
+                self._known = {other: known for other, known in self._known.items() if other.kind != _SINCE}
             self._known[criterion] = _Known(jobs, moment)
             size = sum(known.jobs.bit_length() for known in self._known.values())
             while size > _REMEMBERED_BITS or len(self._known) > _REMEMBERED:
@@ -111,30 +115,39 @@ class _Finding:
         if which.os_feature_id is not None:
             choices.append([Criterion("feature", (storable(which.os_feature_id),))])
         choices += ([Criterion("tag", (storable(key), storable(value)))] for key, value in which.tags.items())
-        found, known_to_exist = -1, False
+        found: int | None = None
         if which.created_after is not None:
-            found, known_to_exist = self._made_since(iso(which.created_after))
+            found = self._of(Criterion(_SINCE, (iso(which.created_after),)))
         if which.client_id is not None:
             choices.append([Criterion("client", (storable(which.client_id),))])
         if which.statuses:
             choices.append([Criterion(_STATUS, (status,)) for status in which.statuses])
-        for choice in choices if choices or known_to_exist else [[Criterion(_ALL)]]:
-            if known_to_exist and found.bit_count() <= self._sets.few and choice[0].kind != _TEXT:
+        for choice in choices:
+            if found is None:
+                found = self._any_of(choice)
+            elif found.bit_count() <= self._sets.few and choice[0].kind != _TEXT:
                 seqs = places(found)
                 found = reduce(or_, (self._among(criterion, seqs) for criterion in choice))
             else:
-                found &= reduce(or_, map(self._of, choice))
-            known_to_exist = True
-        return found
+                found &= self._any_of(choice)
+        return self._of(Criterion(_ALL)) if found is None else found
+
+    def _any_of(self, choice: Sequence[Criterion]) -> int:
+        return reduce(or_, map(self._of, choice))
 
     def _of(self, criterion: Criterion) -> int:
         known = self._known.get(criterion)
         jobs = None if known is None else self._renewed(criterion, known)
         if jobs is None:
-            jobs = read_set(self._connection, _CRITERIA[criterion.kind], criterion.values)
+            jobs = self._read(criterion)
         if known is not None or jobs.bit_count() > self._sets.few:
             self._sets.remember(criterion, jobs, self._moment)
         return jobs
+
+    def _read(self, criterion: Criterion) -> int:
+        if criterion.kind == _SINCE:
+            return self._made_since(*criterion.values)
+        return read_set(self._connection, _CRITERIA[criterion.kind], criterion.values)
 
     def _renewed(self, criterion: Criterion, known: _Known) -> int | None:
         """Return what has become of a set; None: that is forgotten, or it is sooner read again."""
@@ -158,16 +171,15 @@ class _Finding:
     def _among(self, criterion: Criterion, seqs: Sequence[int]) -> int:
         return read_set(self._connection, _AMONG[criterion.kind], (*criterion.values, json.dumps(seqs)))
 
-    def _made_since(self, time: str) -> tuple[int, bool]:
-        """Return the set of those made since, and True; or, of many, with places in it that have no job."""
+    def _made_since(self, time: str) -> int:
         [(old,)] = fetch(self._connection, _LAST_OLD_SPAN, (time,))  # nearly always that of the last job made before
         whole = read_set(self._connection, _WHOLE_SPANS, (time, old))
         whole |= run_of(old + 1, max(0, self._last // _SPAN - old))
         cut = fetch(self._connection, _CUT_SPANS, (time, old))
         if whole.bit_count() + len(cut) <= self._sets.few_spans:
-            return read_set(self._connection, _MADE, (time,)), True
-        found = spread(whole, _SPAN)
+            return read_set(self._connection, _MADE, (time,))
+        found = spread(whole, _SPAN) & self._of(Criterion(_ALL))  # a span may have places without a job
         for (block,) in cut:
             first = block * _SPAN
             found |= read_set(self._connection, _MADE_IN, (time, first, first + _SPAN - 1)) << first
-        return found, False
+        return found
