@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from agent_adapters.git import changes
+from agent_adapters.git import changes, object_reader
 from agent_adapters.git.clone import Clone
+from agent_adapters.processes.coprocess import Coprocess
+from agent_core.domain.errors import RepoStoreError
 from agent_core.domain.publish_policy import FileChange
 from agent_core.ports import Worktree
 from tests.contracts.repo_store import ACME, NOON
@@ -105,7 +107,7 @@ async def test_attributes_and_drivers_and_replacements_hide_nothing(stage: GitSt
 async def test_long_files_are_not_looked_into_and_the_smallest_come_first(
     stage: GitStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(changes, "READ_AT_ONCE", 3000)
+    monkeypatch.setattr(object_reader, "MOST", 3000)
     monkeypatch.setattr(changes, "LONGEST_READ", 1000)
     monkeypatch.setattr(changes, "MOST_READ", 2000)
     monkeypatch.setattr(changes, "LONGEST_ADDED", 600)
@@ -122,7 +124,29 @@ async def test_long_files_are_not_looked_into_and_the_smallest_come_first(
     }
 
 
-async def test_looking_costs_two_processes_however_many_files_there_are(
+async def test_what_cannot_be_looked_at_is_not_pushed(stage: GitStage) -> None:
+    worktree = await opened(stage)
+    stage.edit(worktree, "a.txt", "changed\n")
+    before = stage.git("rev-parse", "main:a.txt")
+    (stage.bare / "objects" / before[:2] / before[2:]).unlink()
+    with pytest.raises(RepoStoreError, match="What would be pushed could not be looked at") as error:
+        await shown(stage, worktree)
+    assert (error.value.code, stage.tip("feature/x")) == ("push_failed", None)
+
+
+async def test_kept_commands_that_give_no_answer_are_run_once_more(
+    stage: GitStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_answer(*_: object, **__: object) -> None:
+        return None
+
+    monkeypatch.setattr(Coprocess, "ask", no_answer)
+    worktree = await opened(stage)
+    stage.edit(worktree, "a.txt", "one\ntwo\n")
+    assert await shown(stage, worktree) == {"a.txt": FileChange(path="a.txt", size=8, added="two\n")}
+
+
+async def test_to_look_at_the_changes_no_process_is_started_each_time(
     stage: GitStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commands: list[str] = []
@@ -138,4 +162,4 @@ async def test_looking_costs_two_processes_however_many_files_there_are(
         stage.edit(worktree, f"d{n % 9}/f{n}", f"{n}\n")
     commands.clear()
     assert len(await shown(stage, worktree)) == 200
-    assert [name for name in commands if name != "config"] == [*("add", "write-tree", "diff-tree", "cat-file", "push")]
+    assert [name for name in commands if name != "config"] == ["add", "write-tree", "push"]

@@ -210,4 +210,4 @@ async def test_in_a_repository_without_large_files_nobody_is_asked_about_them(
 
     monkeypatch.setattr(Git, "run", noted)
     await stage.store.publish(worktree, "Work", NOON, allow)
-    assert names == ["add", "write-tree", "diff-tree", "cat-file", "push"]
+    assert names == ["add", "write-tree", "push"]

@@ -11,15 +11,16 @@ from attrs import frozen
 
 from agent_adapters.git.clone import Clone
 from agent_adapters.git.failures import failure
+from agent_adapters.git.object_reader import CAT_FILE, DIFF_TREE
 from agent_adapters.git.process import GitOutcome
 from agent_core.domain.publish_policy import FileChange, added_lines
 
 LONGEST_READ = 8 * 2**20
 MOST_READ = 32 * 2**20
-READ_AT_ONCE = 2**20
 LONGEST_ADDED = 2**20
 SNIFFED = 8000
 """Bytes at the beginning of a file in which a NUL makes it binary: git's own rule."""
+NOT_LOOKED_AT = "What would be pushed could not be looked at"
 _ABSENT = "0" * 40
 _GITLINK = "160000"
 
@@ -42,15 +43,18 @@ class Difference:
 
 async def changes(clone: Clone, before: str, after: str) -> "Changes":
     """Return how two trees differ."""
-    listed = await _must(clone, "diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", before, after)
-    entries = _entries(os.fsdecode(listed.out))
+    listed = await clone.objects.difference(before, after)
+    if listed is None:
+        listed = (await _must(clone, *DIFF_TREE, before, after)).out
+    entries = _entries(os.fsdecode(listed))
     blobs = sorted({blob for entry in entries for blob in (entry.before, entry.after) if blob})
     # Most work is small: all of it is read at once, and only where it turns out not to be, are sizes asked first.
-    contents = await _contents(clone, blobs, most=READ_AT_ONCE)
+    told = await clone.objects.contents(blobs) if blobs else b""
+    contents = None if told is None else _split(blobs, told)
     if contents is not None:
         return Changes(entries, {blob: len(text) for blob, text in contents.items()}, contents)
     sizes = await _sizes(clone, blobs)
-    return Changes(entries, sizes, await _contents(clone, _affordable(entries, sizes)) or {})
+    return Changes(entries, sizes, await _contents(clone, _affordable(entries, sizes)))
 
 
 @frozen
@@ -95,6 +99,8 @@ def _blob(mode: str, name: str) -> str | None:
 
 async def _sizes(clone: Clone, blobs: list[str]) -> dict[str, int]:
     told = await _must(clone, "cat-file", "--batch-check=%(objectsize)", stdin="\n".join(blobs).encode())
+    if not all(map(str.isdigit, told.lines)):
+        raise failure(NOT_LOOKED_AT, told, "push_failed")
     return dict(zip(blobs, map(int, told.lines), strict=True))
 
 
@@ -109,19 +115,26 @@ def _affordable(entries: Iterable[_Entry], sizes: dict[str, int]) -> list[str]:
     return sorted(chosen)
 
 
-async def _contents(clone: Clone, blobs: list[str], most: int | None = None) -> dict[str, bytes] | None:
-    """Read blobs; None when that is more than `most` bytes."""
+async def _contents(clone: Clone, blobs: list[str]) -> dict[str, bytes]:
     if not blobs:
         return {}
-    told = await clone.run("cat-file", "--batch", stdin="\n".join(blobs).encode(), most=most)
-    if told.cut:
-        return None
-    _see_done(told)
+    told = await _must(clone, *CAT_FILE, stdin="\n".join(blobs).encode())
+    contents = _split(blobs, told.out)
+    if contents is None:  # what nobody has seen must not be pushed
+        raise failure(NOT_LOOKED_AT, told, "push_failed")
+    return contents
+
+
+def _split(blobs: list[str], told: bytes) -> dict[str, bytes] | None:
+    """Take what was told of blobs apart; None where it is of other things."""
     contents, at = {}, 0
     for blob in blobs:
-        begin = told.out.index(b"\n", at) + 1
-        size = int(told.out[at:begin].split(b" ")[2])
-        contents[blob] = told.out[begin : begin + size]
+        begin = told.find(b"\n", at) + 1
+        name, *facts = told[at:begin].split()
+        if name.decode() != blob or facts[:1] != [b"blob"]:
+            return None
+        size = int(facts[1])
+        contents[blob] = told[begin : begin + size]
         at = begin + size + 1
     return contents
 
@@ -134,10 +147,6 @@ def _added(before: bytes, after: bytes) -> str:
 
 async def _must(clone: Clone, *arguments: str, stdin: bytes | None = None) -> GitOutcome:
     outcome = await clone.run(*arguments, stdin=stdin)
-    _see_done(outcome)
-    return outcome
-
-
-def _see_done(outcome: GitOutcome) -> None:
     if not outcome.ok:
-        raise failure("What would be pushed could not be looked at", outcome, "push_failed")
+        raise failure(NOT_LOOKED_AT, outcome, "push_failed")
+    return outcome

@@ -22,6 +22,7 @@ from agent_adapters.git.checkout import Checkout
 from agent_adapters.git.configuration import BARE_CONFIG, NO_DRIVERS, TRACKING, own_config, remote
 from agent_adapters.git.failures import failure, without_credentials
 from agent_adapters.git.files import write_whole
+from agent_adapters.git.object_reader import ObjectReader
 from agent_adapters.git.process import Git, GitOutcome
 from agent_adapters.git.record import Opened
 from agent_adapters.git.shape import Shape, differences, guarded_files, restore, signature
@@ -70,6 +71,9 @@ class Clone:
     """How many branches were pushed since refs were packed. At first nobody knows what lies loose."""
     opened: Opened = field(init=False, default=Factory(lambda self: Opened(self.records), takes_self=True))
     """Its worktrees' records, as a whole."""
+    objects: ObjectReader = field(
+        init=False, default=Factory(lambda self: ObjectReader(self.git, self.own_git_dir), takes_self=True)
+    )
     _trees: dict[str, str] = field(factory=dict, init=False)
     _guard: asyncio.Lock = field(factory=asyncio.Lock, init=False)
     _seen: object = field(default=None, init=False)

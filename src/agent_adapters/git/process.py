@@ -1,11 +1,12 @@
 """Runs git: no shell, a process group per command, a time limit, and the group dead before a cancelled call returns."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from attrs import field, frozen
 
+from agent_adapters.processes.coprocess import Coprocess
 from agent_adapters.processes.program import run_program
 from agent_core.domain.errors import RepoStoreError
 
@@ -89,9 +90,7 @@ class Git:
         command = f"git {arguments[0]}"
         environ = {**self.environ, **(env or {}), "GIT_DIR": str(git_dir)}
         try:
-            done = await run_program(
-                ["git", *HARDENING, *PATIENCE, *arguments], environ, limit=limit, stdin=stdin, most=most
-            )
+            done = await run_program(_argv(arguments), environ, limit=limit, stdin=stdin, most=most)
         except TimeoutError as error:
             raise RepoStoreError(f"{command} did not end within {limit:.0f} seconds", transient=True) from error
         except OSError as error:
@@ -102,3 +101,11 @@ class Git:
         return GitOutcome(
             command=command, status=done.status, out=done.out, err=done.err.decode("utf-8", "replace"), cut=done.cut
         )
+
+    def kept(self, *arguments: str, git_dir: Path) -> Coprocess:
+        """Return `git ARGUMENTS` to be asked again and again: a command that only reads."""
+        return Coprocess(_argv(arguments), {**self.environ, "GIT_DIR": str(git_dir)})
+
+
+def _argv(arguments: Sequence[str]) -> list[str]:
+    return ["git", *HARDENING, *PATIENCE, *arguments]
