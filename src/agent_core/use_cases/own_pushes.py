@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from agent_core.domain.job import Job
 
-OLDEST_LOOK = 1.0
+OLDEST_LOOK = 5.0
 """Seconds: a look at the origin that was begun earlier is never taken for a job that starts now."""
 
 
