@@ -40,11 +40,14 @@ class Follower:
         self.seen: list[Event] = []
         self.last_id: str | None = None
         self.is_over = False
+        self.is_connected = asyncio.Event()
 
     async def hear(self, server: ServerProcess, at_least: int = 1) -> None:
         """Connect, take so many events if there are so many, and hang up."""
         async with streaming(server.session, server.url + self.path, AUTH, self.last_id) as told:
+            self.is_connected.set()
             await self._take(told, at_least)
+        self.is_connected.clear()
 
     async def _take(self, told: Stream, at_least: int) -> None:
         try:
@@ -79,6 +82,7 @@ async def test_a_stream_cut_at_every_event_resumes_without_gap_or_repeat_though_
             await follower.until(server, "state", state="working")
             await follower.until(server, "message", type="stdout")
         open_when_it_dies = asyncio.create_task(of_all.hear(server, 10**6))
+        await of_all.is_connected.wait()
         await server.until(
             f"/jobs/{job_id}?includeMessages=true",
             lambda it: any("I am waiting" in m["content"] for m in it["messages"]),
