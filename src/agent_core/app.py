@@ -50,8 +50,9 @@ from agent_core.use_cases.known_queue import KnownQueue
 from agent_core.use_cases.live_feed import LiveFeed
 from agent_core.use_cases.repeats import Repeats
 from agent_core.use_cases.run_job import Run
+from agent_core.use_cases.run_log import RunLog
 from agent_core.use_cases.run_ports import Reached, RunPorts
-from agent_core.use_cases.run_record import RunLog, RunRecord
+from agent_core.use_cases.run_record import RunRecord
 from agent_core.use_cases.run_steps import RunSteps
 from agent_core.use_cases.shares import Shares
 from agent_core.use_cases.status import Status
@@ -237,7 +238,7 @@ class AgentCore:
         secrets = partial(self._secrets.of, job.client_id)  # what the client's settings become counts too
         pause = self._config.message_pause.total_seconds()
         return Run(
-            RunRecord(job, self._job_repo, secrets),
+            RunRecord(job, self._job_repo, secrets, pause),
             RunLog(job.id, self._message_log, self._clock, pause, secrets),
             self._steps,
             self._clock,

@@ -137,7 +137,8 @@ async def serving(
     repos = FakeRepoStore(clock)
     repos.origin(ORG, REPO)
     agent, prs, notifier = FakeCodeAgent(repos), FakePRHost(), FakeNotifier()
-    ports = {"agent": agent, "prs": prs, "notifier": notifier, "config": CoreConfig(shutdown_timeout=timedelta())}
+    config = CoreConfig(shutdown_timeout=timedelta(), message_pause=timedelta())
+    ports = {"agent": agent, "prs": prs, "notifier": notifier, "config": config}
     core = make_core(db=db, repos=repos, clock=clock, **{**ports, **overrides})
     app = make_app(core, Authority(SECRET, tokens), parts=parts, body_patience=body_patience)
     async with TestClient(TestServer(app)) as client:

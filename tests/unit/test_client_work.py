@@ -93,6 +93,25 @@ async def test_setup_is_done_again_in_a_worktree_that_was_lost(world: World) -> 
     assert world.workspace.commands == ["npm ci", "npm ci"]
 
 
+async def test_setup_is_done_again_also_when_the_server_dies_as_soon_as_the_lost_worktree_is_made_anew() -> None:
+    async with World(CoreConfig(**(AT_ONCE | {"message_pause": timedelta(hours=1)}))) as world:
+        await world.set(workspace={"setup": ("npm ci",)})
+        limited = Script(ending=usage_limited(world.clock() + timedelta(hours=1)))
+        world.agent.script("Work on b", limited, Script())
+        job_id = (await world.submit("b")).job.id
+        await eventually(lambda: bool(world.db.holds) and world.stored(job_id).state is JobState.QUEUED)
+        world.repos.lose(job_id)
+        world.workspace.hold()
+        world.clock.forward(timedelta(hours=2))
+        world.core.wake()
+        await world.workspace.reached(job_id)
+        await world.crash()
+        world.workspace.release()
+        await world.start()
+        await world.let_time_pass_until_all_is_finished()
+        assert world.workspace.commands == ["npm ci", "npm ci", "npm ci"]
+
+
 async def test_a_setup_that_the_server_died_in_is_begun_again(world: World) -> None:
     await world.set(workspace={"setup": ("npm ci", "npm run build")})
     world.workspace.hold()

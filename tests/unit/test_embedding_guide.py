@@ -14,6 +14,7 @@ from agent_core.domain.job import Used
 from agent_core.ports import AgentUsed, FeedFilter
 from agent_core.use_cases.log_context import concerning, log_context
 from fakes.code_agent import Script
+from tests.unit.builders import eventually
 from tests.unit.world import World
 
 GUIDE = Path(__file__).parents[2] / "docs" / "embedding.md"
@@ -31,8 +32,12 @@ def shown(name: str) -> Any:
 
 async def test_a_job_is_followed_as_the_guide_shows_it(capsys: pytest.CaptureFixture[str]) -> None:
     async with World() as world:
-        world.agent.default = Script(says=("Hello", AgentUsed(num_turns=1, input_tokens=5, output_tokens=2)))
-        job = await world.finished((await world.submit()).job.id)
+        world.agent.default = Script(says=(AgentUsed(num_turns=1, input_tokens=5, output_tokens=2), "Hello"))
+        world.agent.hold()
+        job_id = (await world.submit()).job.id
+        await eventually(lambda: world.stored(job_id).run_output_tokens == 2)
+        world.agent.release()
+        job = await world.finished(job_id)
         await shown("show")(world.core, job.id)
     lines = [line.split(" ", 1) for line in capsys.readouterr().out.splitlines()]
     seqs, words = [int(seq) for seq, _ in lines], [text for _, text in lines]

@@ -87,6 +87,7 @@ async def test_what_a_run_under_way_has_used_is_shown(served: Served) -> None:
     queued = await served.new_job()
     assert await used(served, queued) == (None, None, None, None)
     await served.agent.reached(queued["id"])
+    await eventually(lambda: served.db.jobs[queued["id"]].run_turns == 2)
     assert await used(served, queued) == (2, 700, 7, None)
     served.agent.release()
     await served.core.jobs.wait(queued["id"])

@@ -168,6 +168,7 @@ class Ticking(FakeCodeAgent):
         async for event in super().run(task):
             yield event
             if isinstance(event, AgentUsed):
+                await turns()
                 self.world.clock.forward(timedelta(seconds=1))
 
 

@@ -9,7 +9,7 @@ from agent_core import JobStatus
 from agent_core.domain.job import JobMessage, MessageType
 from agent_core.domain.secrets import REDACTED, Secrets
 from agent_core.ports import AgentEvent, AgentMessage, AgentSaid, AgentSpawned, AgentTask
-from agent_core.use_cases.run_record import RunLog
+from agent_core.use_cases.run_log import RunLog
 from fakes.code_agent import FakeCodeAgent, finished
 from fakes.stores import FakeDatabase, FakeMessageLog
 from tests.unit.builders import NOW, SettableClock, a_job

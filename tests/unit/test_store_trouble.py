@@ -14,7 +14,7 @@ from agent_core.domain.job import MessageType
 from agent_core.domain.secrets import Secrets
 from agent_core.ports import AgentMessage, AgentUsed
 from agent_core.use_cases.holds import Holds
-from agent_core.use_cases.run_record import RunLog
+from agent_core.use_cases.run_log import RunLog
 from fakes.code_agent import FakeCodeAgent, Script, failed
 from fakes.feed import FakeFeed
 from fakes.hold_repo import FakeHoldRepo

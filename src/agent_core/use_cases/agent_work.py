@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from agent_core.domain.chain import told_of
 from agent_core.domain.delivery import iso_seconds
-from agent_core.domain.errors import RepoStoreError, WorldError
+from agent_core.domain.errors import RepoStoreError
 from agent_core.domain.events import (
     AgentFinished,
     AgentProgressed,
@@ -22,8 +22,9 @@ from agent_core.domain.holds import HoldKind
 from agent_core.domain.job import Job
 from agent_core.domain.prompts import known_session, new_session
 from agent_core.ports import AgentEnded, AgentLimits, AgentSaid, AgentSpawned, AgentTask, AgentUsed, Ending
+from agent_core.use_cases.run_log import RunLog
 from agent_core.use_cases.run_ports import OpenJob, RunPorts
-from agent_core.use_cases.run_record import RunLog, RunRecord
+from agent_core.use_cases.run_record import RunRecord
 
 UNKNOWN_LIMIT = timedelta(minutes=15)
 """How long to wait for a usage limit whose end the agent did not tell."""
@@ -73,7 +74,7 @@ class AgentWork:
                     case AgentLimits():
                         await self._note(event)
                     case AgentUsed():
-                        told = await self._progressed(record, event, told)
+                        told = self._progressed(record, event, told)
                     case AgentEnded():
                         return event
         raise RuntimeError("the agent's events ended without AgentEnded")
@@ -100,20 +101,16 @@ class AgentWork:
             settings=open_job.settings.agent,
         )
 
-    async def _progressed(self, record: RunRecord, used: AgentUsed, told: datetime | None) -> datetime:
+    def _progressed(self, record: RunRecord, used: AgentUsed, told: datetime | None) -> datetime:
         """Store what the run has used so far, but not at every word; return when that was done last."""
         now = self.ports.clock()
         if told is not None and now - told < BETWEEN_TELLINGS:
             return told
-        progress = AgentProgressed(
-            at=now, num_turns=used.num_turns, input_tokens=used.input_tokens, output_tokens=used.output_tokens
+        record.note(
+            AgentProgressed(
+                at=now, num_turns=used.num_turns, input_tokens=used.input_tokens, output_tokens=used.output_tokens
+            )
         )
-        try:
-            await record.record(progress)
-        except WorldError as error:  # the run must not fail for it: the agent's report tells all of it
-            logger.warning("what a run has used could not be stored: %s", error)
-            with suppress(WorldError):
-                await record.read_again()
         return now
 
     async def _stat(self, open_job: OpenJob) -> str:

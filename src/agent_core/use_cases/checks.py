@@ -6,8 +6,9 @@ from agent_core.domain.errors import RepoStoreError, WorldError
 from agent_core.domain.events import ChecksFailed, ChecksPassed
 from agent_core.domain.job import JobKind
 from agent_core.use_cases.commands import FailedCommand, run_commands
+from agent_core.use_cases.run_log import RunLog
 from agent_core.use_cases.run_ports import OpenJob, RunPorts
-from agent_core.use_cases.run_record import RunLog, RunRecord
+from agent_core.use_cases.run_record import RunRecord
 
 
 @frozen

@@ -9,8 +9,8 @@ from datetime import timedelta
 from attrs import frozen
 
 from agent_core.ports import CommandEnded, CommandTask, Workspace
+from agent_core.use_cases.run_log import RunLog
 from agent_core.use_cases.run_ports import OpenJob
-from agent_core.use_cases.run_record import RunLog
 
 MOST_LINES = 2000
 """So many lines of one command become messages."""

@@ -12,8 +12,9 @@ from agent_core.domain.events import SetUp, WorktreeOpened
 from agent_core.domain.job import Job, JobKind
 from agent_core.ports import Worktree
 from agent_core.use_cases.commands import run_commands
+from agent_core.use_cases.run_log import RunLog
 from agent_core.use_cases.run_ports import OpenJob, RunPorts
-from agent_core.use_cases.run_record import RunLog, RunRecord
+from agent_core.use_cases.run_record import RunRecord
 
 
 @frozen
@@ -43,7 +44,11 @@ class Preparation:
         before = await self._before(job)
         worktree = await self._open(job, client, before)
         ports.reached("worktree opened, not recorded")
-        await record.record(WorktreeOpened(at=ports.clock(), path=str(worktree.path), intact=worktree.intact))
+        opened = WorktreeOpened(at=ports.clock(), path=str(worktree.path), intact=worktree.intact)
+        if job.setup_at is None and job.check_output is None:
+            record.note(opened)
+        else:  # the next run would find the worktree, and not that it is a new one
+            await record.record(opened)
         ports.reached("worktree opened")
         await log.say(f"{'Found' if worktree.intact else 'Opened'} the worktree {worktree.path} at {worktree.base_sha}")
         if kept_work_for(job, before) and not worktree.has_kept_work and not worktree.intact:

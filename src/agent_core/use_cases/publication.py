@@ -16,8 +16,9 @@ from agent_core.domain.job_options import DeliveryMode
 from agent_core.domain.pull_request_text import MAX_BODY, pull_request_body
 from agent_core.domain.secrets import Secrets
 from agent_core.ports import Publication, PullRequestOrder
+from agent_core.use_cases.run_log import RunLog
 from agent_core.use_cases.run_ports import OpenJob, RunPorts
-from agent_core.use_cases.run_record import RunLog, RunRecord
+from agent_core.use_cases.run_record import RunRecord
 
 NO_CHANGES = "The agent finished without changing anything"
 TEMPLATES = tuple(
@@ -75,7 +76,7 @@ class Publishing:
         self.ports.reached("pushed, not recorded")
         if not done.changed and not _is_there_already(job, done, open_job):
             return self._unchanged(job)
-        job = await record.record(
+        job = record.note(
             WorkPushed(at=self.ports.clock(), commit_sha=done.commit_sha, files_changed=done.files_changed)
         )
         self.ports.reached("pushed")
@@ -87,7 +88,7 @@ class Publishing:
         if job.pr_number is None:
             pull = await self.ports.prs.open(await self._order(job, open_job))
             self.ports.reached("pull request opened, not recorded")
-            job = await record.record(
+            job = record.note(
                 PullRequestOpened(
                     at=self.ports.clock(), number=pull.number, url=pull.url, files_changed=pull.files_changed
                 )

@@ -21,7 +21,8 @@ from agent_core.domain.events import (
 from agent_core.domain.job import Job, JobState
 from agent_core.ports import Clock, NewId, Worktree
 from agent_core.use_cases.log_context import concerning
-from agent_core.use_cases.run_record import RunLog, RunRecord
+from agent_core.use_cases.run_log import RunLog
+from agent_core.use_cases.run_record import RunRecord
 from agent_core.use_cases.run_steps import RunSteps
 
 log = logging.getLogger(__name__)

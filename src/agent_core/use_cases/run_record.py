@@ -2,57 +2,110 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from attrs import evolve
 
 from agent_core.domain.delivery import Delivery
-from agent_core.domain.errors import IllegalEvent
+from agent_core.domain.errors import IllegalEvent, StaleJob, WorldError
 from agent_core.domain.events import Event
-from agent_core.domain.job import Job, JobMessage, MessageType
+from agent_core.domain.job import Job
 from agent_core.domain.lifecycle import advance
 from agent_core.domain.secrets import Secrets
-from agent_core.ports import AgentMessage, JobRepo, MessageLog
+from agent_core.ports import JobRepo
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 
 class RunRecord:
-    """The job of a live run as it is stored, moved by events one after the other.
+    """The job of a live run, moved by events one after the other.
 
     With the event that ends the run its record is closed. A caller that is cancelled while an event is being stored
     does not interrupt the storing: the job in memory and the one in the store stay the same.
     """
 
-    def __init__(self, job: Job, jobs: JobRepo, secrets: Callable[[], Secrets]) -> None:
+    def __init__(self, job: Job, jobs: JobRepo, secrets: Callable[[], Secrets], pause: float = 0) -> None:
+        """`pause`: seconds after which a noted event is stored by itself."""
         self.job = job
+        """The job after all its events, of which those noted may be about to be stored."""
         self._jobs = jobs
         self._secrets = secrets
+        self._pause = pause
         self._turn = asyncio.Lock()
-        self._writes: set[asyncio.Task[Job]] = set()
+        self._noted: list[Event] = []
+        self._storing: asyncio.TimerHandle | None = None
+        self._writes: set[asyncio.Task[Any]] = set()
         self._is_over = False
 
     async def record(self, event: Event, callback: Callable[[Job], Delivery | None] = lambda _: None) -> Job:
         """Apply the event and store the job, with the callback made from it. Raises IllegalEvent, StaleJob."""
-        write = asyncio.ensure_future(self._record(event, callback))
+        return await asyncio.shield(self._begun(self._record(event, callback)))
+
+    def note(self, event: Event) -> Job:
+        """Apply the event; it is stored with the next one, or after a pause if none comes. Raises IllegalEvent.
+
+        For what the next run finds out by itself if it is lost with the server. A run does not fail for it where it
+        cannot be stored: then the next event cannot be either.
+        """
+        self.job = self._after(event)
+        self._noted.append(event)
+        if self._storing is None:
+            loop = asyncio.get_running_loop()
+            self._storing = loop.call_later(self._pause, lambda: self._begun(self._store_noted()))
+        return self.job
+
+    def _begun(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        write = asyncio.create_task(work)
         self._writes.add(write)
         write.add_done_callback(self._writes.discard)
-        return await asyncio.shield(write)
-
-    async def read_again(self) -> None:
-        """Take the job as it is stored: a write that seemed to fail may have been done. Raises WorldError."""
-        async with self._turn:
-            self.job = await self._jobs.get(self.job.id)
+        return write
 
     async def _record(self, event: Event, callback: Callable[[Job], Delivery | None]) -> Job:
         async with self._turn:
-            if self._is_over:
-                raise IllegalEvent(f"The run of the job {self.job.id} is over: it is not the run's to change any more")
-            job = self._without_secrets(advance(self.job, event))
-            self.job = await self._jobs.save(job, callback(job))
-            self._is_over = not self.job.state.holds_a_slot
-            return self.job
+            return await self._save(self._after(event), callback)
+
+    async def _store_noted(self) -> None:
+        async with self._turn:
+            if not self._noted:
+                return
+            try:
+                await self._save(self.job)
+            except StaleJob:  # the next event meets it too, and its caller is told
+                pass
+            except WorldError as error:
+                log.warning("facts of a run are not stored yet: %s", error, extra={"job_id": self.job.id})
+                with suppress(WorldError):  # what seemed to fail may have been done
+                    self.job = self._with_noted(await self._jobs.get(self.job.id))
+
+    def _after(self, event: Event) -> Job:
+        if self._is_over:
+            raise IllegalEvent(f"The run of the job {self.job.id} is over: it is not the run's to change any more")
+        return self._without_secrets(advance(self.job, event))
+
+    async def _save(self, job: Job, callback: Callable[[Job], Delivery | None] = lambda _: None) -> Job:
+        noted, self._noted = self._noted, []
+        if self._storing is not None:
+            self._storing.cancel()
+            self._storing = None
+        try:
+            saved = await self._jobs.save(job, callback(job))
+        except BaseException:
+            self._noted = noted + self._noted
+            raise
+        self.job = self._with_noted(saved)
+        self._is_over = not saved.state.holds_a_slot
+        return self.job
+
+    def _with_noted(self, job: Job) -> Job:
+        """Apply what was noted since, as far as it still may happen: a cancel may have come first."""
+        for event in self._noted:
+            with suppress(IllegalEvent):
+                job = self._without_secrets(advance(job, event))
+        return job
 
     def _without_secrets(self, job: Job) -> Job:
         if job.error is None and job.result_text is None and job.check_output is None:
@@ -64,117 +117,3 @@ class RunRecord:
             result_text=job.result_text and redact(job.result_text),
             check_output=job.check_output and redact(job.check_output),
         )
-
-
-class RunLog:
-    """Writes a run's messages in groups and in order, without secrets.
-
-    Messages gather while the group before them is being stored, so groups grow with the load. `write` waits when
-    `LIMIT` messages are ahead of it: a store that cannot keep up slows the agent down instead of filling the memory.
-    Messages that the store refuses are lost; how many they were is said in their place as soon as it works again.
-    """
-
-    LIMIT = 5000
-
-    def __init__(
-        self,
-        job_id: str,
-        messages: MessageLog,
-        clock: Callable[[], datetime],
-        pause: float,
-        secrets: Callable[[], Secrets],
-    ) -> None:
-        self._job_id = job_id
-        self._secrets = secrets
-        self._messages = messages
-        self._clock = clock
-        self._pause = pause
-        self._waiting: list[JobMessage] = []
-        self._lost = 0
-        self._filled = asyncio.Event()
-        self._room = asyncio.Event()
-        self._closing = asyncio.Event()
-        self._writer: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> "RunLog":
-        self._writer = asyncio.create_task(self._store())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._closing.set()
-        self._filled.set()
-        if self._writer is not None:
-            await asyncio.shield(self._writer)
-
-    async def write(self, messages: Sequence[AgentMessage]) -> None:
-        """Add the messages. They are stored soon, and at the latest when the log is closed."""
-        while len(self._waiting) >= self.LIMIT and not self._closing.is_set():
-            self._room.clear()
-            await self._room.wait()
-        self._waiting += self._stamped(messages)
-        self._filled.set()
-
-    async def say(self, sentence: str) -> None:
-        """Add a message of the server's own."""
-        await self.write([AgentMessage(MessageType.SYSTEM, sentence)])
-
-    def redact(self, text: str) -> str:
-        """Replace secrets as they are replaced in every message."""
-        return self._secrets().redact(text)
-
-    async def own_up(self) -> None:
-        """Say how many messages were lost, where no later message has told it; for when the log is closed."""
-        if self._lost:
-            await self._append([])
-
-    def _stamped(self, messages: Sequence[AgentMessage]) -> list[JobMessage]:
-        now = self._clock()
-        return [JobMessage(type_, content, now, raw) for type_, content, raw in self._without_secrets(messages)]
-
-    def _without_secrets(self, messages: Sequence[AgentMessage]) -> Sequence[AgentMessage]:
-        secrets = self._secrets()
-        contents = "\n".join([content for _, content, _ in messages])
-        if secrets.may_be_in(contents) or secrets.may_be_in(b"\n".join([raw for *_, raw in messages if raw])):
-            return [_redacted(message, secrets) for message in messages]
-        return messages  # the rule, and quicker than to look at each
-
-    async def _store(self) -> None:
-        while True:
-            await self._filled.wait()
-            self._filled.clear()
-            group, self._waiting = self._waiting, []
-            self._room.set()
-            if group:
-                await self._append(group)
-            elif self._closing.is_set():
-                return
-            if self._closing.is_set():
-                self._filled.set()
-            elif self._pause:
-                await self._rest()
-
-    async def _append(self, group: list[JobMessage]) -> None:
-        gap = f"{self._lost} message(s) could not be stored here"
-        notice = self._stamped([AgentMessage(MessageType.SYSTEM, gap)]) if self._lost else []
-        try:
-            await self._messages.append(self._job_id, notice + group)
-        except Exception:
-            log.exception("messages could not be stored", extra={"job_id": self._job_id, "lost": len(group)})
-            self._lost += sum(bool(message.content) for message in group)
-        else:
-            self._lost = 0
-
-    async def _rest(self) -> None:
-        """Let messages gather, but not when the log is being closed."""
-        try:
-            async with asyncio.timeout(self._pause):
-                await self._closing.wait()
-        except TimeoutError:
-            pass
-
-
-def _redacted(message: AgentMessage, secrets: Secrets) -> AgentMessage:
-    raw = message.raw
-    if raw and secrets.may_be_in(raw):
-        raw = secrets.redact(raw.decode("utf-8", "replace")).encode("utf-8", "replace")
-    return AgentMessage(message.type, secrets.redact(message.content), raw)

@@ -12,8 +12,9 @@ from agent_core.use_cases.agent_work import AgentWork
 from agent_core.use_cases.checks import Checks
 from agent_core.use_cases.preparation import Preparation
 from agent_core.use_cases.publication import Publishing
+from agent_core.use_cases.run_log import RunLog
 from agent_core.use_cases.run_ports import OpenJob, RunPorts
-from agent_core.use_cases.run_record import RunLog, RunRecord
+from agent_core.use_cases.run_record import RunRecord
 
 
 class RunSteps:
