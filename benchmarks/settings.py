@@ -46,7 +46,6 @@ SIZES = {  # option: for the table, for --quick
     "reps": (5, 1),
     "alone": (100, 30),
     "jobs": (60, 30),
-    "floor": (30, 15),
     "health_jobs": (120, 30),
     "history_jobs": (60, 20),
     "requests": (300, 200),
@@ -74,7 +73,7 @@ class Settings:
     reps: int
     alone: int
     jobs: int
-    floor: int
+    floor: bool
     health_jobs: int
     history_jobs: int
     requests: int
@@ -109,6 +108,7 @@ def parse(arguments: list[str]) -> Settings:
     add = load.add_argument
     for name, (full, quick) in SIZES.items():
         add(f"--{name.replace('_', '-')}", type=int, help=f"default {full}, with --quick {quick}")
+    add("--no-floor", dest="floor", action="store_false", help="without the shell floors")
     add("--max-concurrent", dest="concurrent", type=_integers, default=[2, 8, 32], metavar="N,...")
     add("--repos", type=_integers, default=[1, 8], metavar="N,...", help="over how many repositories")
     add(

@@ -1,7 +1,8 @@
 """Jobs a second end to end with an instant agent, beside the shell floors.
 
 Each repetition is a fresh server. Its floors run just before its batch, so that their ratio holds on a machine that is
-shared. Nothing else asks the server meanwhile.
+shared, and run as many jobs, since a push gets dearer with every branch that its origin has. Nothing else asks the
+server meanwhile.
 """
 
 import time
@@ -75,7 +76,7 @@ def _row(bench: Bench, repos: int, concurrent: int) -> Json:
             bench.quiet()
             marks.append(yardstick())
             for mode, (script, workers) in modes.items() if settings.floor else ():
-                floors[mode].append(shell_floor(run, script, max(settings.floor, 2 * workers), workers))
+                floors[mode].append(shell_floor(run, script, jobs, workers))
             batch, keys = _batch(run, jobs, settings.job_timeout_s)
             batches.append(batch)
             ends.append(Latency.of(gaps(run, keys)["end_to_callback"]))
