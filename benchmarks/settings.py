@@ -25,7 +25,7 @@ figures for --only (a letter stands for its words):
   streams       h  200 open event streams: memory for each, and POST to agent started with and without them
   enqueue       j  from a job in the queue to the start of a run that does nothing, in the process
 
---only targets: every figure that has a target, and the table of them; forty minutes. --only all: everything.
+--only targets: every figure that has a target, and the table of them; half an hour. --only all: everything.
 """
 LETTERS = {
     "a": ("overhead", "throughput"),

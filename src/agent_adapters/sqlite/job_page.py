@@ -65,7 +65,7 @@ def _nth(connection: sqlite3.Connection, kind: tuple[int, bool], given: Mapping[
     """Tell the place of the newest of n jobs but for `offset`, counted from the nearer end of all or of its block."""
     low, below = 0, _ABOVE_ALL
     if min(offset, n - 1 - offset) > _NEAR:
-        low, n, offset = _block(connection, blocks_query(*kind), given, offset)
+        low, n, offset = _block(connection, kind, given, n, offset)
         below = low + _BLOCK
         if n == _BLOCK:
             return below - 1 - offset
@@ -76,13 +76,17 @@ def _nth(connection: sqlite3.Connection, kind: tuple[int, bool], given: Mapping[
     return int(seq)
 
 
-def _block(connection: sqlite3.Connection, query: str, given: Mapping[str, Any], offset: int) -> tuple[int, int, int]:
-    """Tell where the block begins that has the job, how many jobs are in it, and after how many of them it comes."""
-    with closing(connection.execute(query, given)) as blocks:
-        for block, n in blocks:
-            if offset < n:
-                return block * _BLOCK, n, offset
-            offset -= n
+def _block(
+    connection: sqlite3.Connection, kind: tuple[int, bool], given: Mapping[str, Any], n: int, offset: int
+) -> tuple[int, int, int]:
+    """Tell where the block begins that has the job, how many of the n jobs are in it, and after how many it comes."""
+    newest_first = offset <= n // 2
+    left = offset if newest_first else n - 1 - offset
+    with closing(connection.execute(blocks_query(*kind, newest_first=newest_first), given)) as blocks:
+        for block, inside in blocks:
+            if left < inside:
+                return block * _BLOCK, inside, left if newest_first else inside - 1 - left
+            left -= inside
     raise AssertionError("the blocks have fewer jobs than the counts")
 
 
@@ -107,10 +111,11 @@ def places_query(statuses: int, by_client: bool, *, newest_first: bool) -> str:
 
 
 @cache
-def blocks_query(statuses: int, by_client: bool) -> str:
-    """Write the query of how many match in each block, the newest first."""
+def blocks_query(statuses: int, by_client: bool, *, newest_first: bool) -> str:
+    """Write the query of how many match in each block."""
+    order = "DESC" if newest_first else "ASC"
     which = " OR ".join(_criteria(statuses, by_client))
-    return f"SELECT block, sum(n) FROM job_blocks WHERE {which} GROUP BY block ORDER BY block DESC"  # noqa: S608  no input
+    return f"SELECT block, sum(n) FROM job_blocks WHERE {which} GROUP BY block ORDER BY block {order}"  # noqa: S608  no input
 
 
 def _criteria(statuses: int, by_client: bool) -> list[str]:
