@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agent_adapters.git import origin
 from agent_core.domain.errors import RepoStoreError
 from agent_core.ports import Worktree
 from tests.contracts.repo_store import ACME, FAR_FUTURE, NOON, allow
@@ -137,6 +138,24 @@ async def test_a_lock_that_may_be_alive_is_left_alone(stage: GitStage) -> None:
         await stage.store.open_worktree(ACME, "job-1", "feature/x", "main")
     assert lock.exists()
     assert not (stage.worktrees / "shop" / "job-1").exists()
+
+
+@pytest.mark.parametrize("well", [True, False])
+async def test_a_lock_from_before_a_job_was_cut_short_is_soon_nobodys(
+    stage: GitStage, monkeypatch: pytest.MonkeyPatch, well: bool
+) -> None:
+    monkeypatch.setattr(origin, "LOCK_OF_THE_KILLED", 0.0)
+    await opened(stage)
+    stage.commit_at_origin("main", {"a.txt": "moved\n"})
+    lock = stage.bare / "refs" / "remotes" / "origin" / "main.lock"
+    lock.touch()
+    await stage.store.close_worktree(ACME, "job-1", reusable=well)
+    if well:
+        with pytest.raises(RepoStoreError, match=r"main\.lock"):
+            await stage.store.refresh(ACME)
+    else:
+        await stage.store.refresh(ACME)
+    assert lock.exists() is well
 
 
 async def test_an_open_that_is_cancelled_ends_its_processes_and_leaves_nothing(stage: GitStage) -> None:

@@ -23,6 +23,8 @@ PAUSES = (1.0, 4.0)
 """Seconds before the second and the third try."""
 STALE_LOCK = 60.0
 """Seconds after which a lock on a ref belongs to nobody: git holds one for milliseconds."""
+LOCK_OF_THE_KILLED = 4.0
+"""The same for a lock that is older than a job which was cut short, with whatever git it was running."""
 _SSH = "ssh -oBatchMode=yes -oConnectTimeout=10 -oServerAliveInterval=15 -oServerAliveCountMax=3"
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -56,6 +58,7 @@ class Origin:
     git: Git
     sleep: Sleep
     _started: float = field(factory=time.time, init=False)
+    _cut_short: dict[Path, float] = field(factory=dict, init=False)
     _prompts: Mapping[str, str] | None = field(default=None, init=False)
 
     async def fill(self, clone: Clone, draft: Path) -> None:
@@ -144,6 +147,13 @@ class Origin:
     async def _on(self, clone: Clone, arguments: tuple[str, ...], limit: float) -> GitOutcome:
         return await self.attempt(clone.run, clone.bare, arguments, limit)
 
+    def note_cut_short(self, clone: Clone) -> None:
+        """Note that a job has just ended in the middle: a git that it ran may have been killed, and has left its locks.
+
+        Also one that was asked to end leaves a lock, when it is asked in the moment in which it makes it.
+        """
+        self._cut_short[clone.bare] = time.time()
+
     async def attempt(self, run: Run, bare: Path, arguments: tuple[str, ...], limit: float) -> GitOutcome:
         """Run a command, again when the network fails or a lock in `bare` is in the way; a dead one is taken away."""
         env = await self._no_prompts(run)
@@ -168,7 +178,8 @@ class Origin:
             place = Path(f"{Path(lock.removesuffix('.lock')).resolve()}.lock")
             with contextlib.suppress(FileNotFoundError):
                 made = place.lstat().st_mtime
-                dead = made <= self._started or time.time() - made >= STALE_LOCK
+                stale = LOCK_OF_THE_KILLED if made <= self._cut_short.get(bare, 0) else STALE_LOCK
+                dead = made <= self._started or time.time() - made >= stale
                 if dead and place.is_relative_to(bare.resolve()):
                     place.unlink()
                     removed = True

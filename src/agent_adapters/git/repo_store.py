@@ -155,6 +155,8 @@ class GitRepoStore(RepoStore):
         clone = self.clones.of(repository)
         with failing("worktree_failed", f"The worktree {name} could not be closed"):
             async with clone.lock:
+                if not reusable:
+                    self._origin.note_cut_short(clone)
                 if clone.exists():
                     await clone.use()
                 closed = await self._worktrees.close(clone, name, reusable=reusable)
