@@ -178,6 +178,19 @@ async def test_a_job_that_somebody_else_changed_is_not_written_over() -> None:
     assert stored(jobs) == theirs
 
 
+async def test_what_is_noted_is_stored_when_it_is_asked_for() -> None:
+    jobs = Jobs()
+    record = await claimed(jobs)
+    record.note(OPENED)
+    jobs.failing = [False]
+    with pytest.raises(WorldError):
+        await record.settle()
+    assert stored(jobs).worktree_path is None
+    await record.settle()
+    await record.settle()
+    assert (stored(jobs).worktree_path, jobs.saves) == (OPENED.path, 2)
+
+
 @given(st.lists(st.sampled_from([None, None, False])), st.lists(st.booleans(), min_size=len(A_RUN)))
 async def test_a_run_ends_with_the_same_facts_whenever_and_however_they_were_stored(
     failing: list[bool | None], waits: list[bool]

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from agent_core import JobState, JobStatus
+from agent_core import CoreConfig, JobState, JobStatus
 from agent_core.domain.errors import JobFinished, WorldError
 from agent_core.domain.feed import HoldChange
 from agent_core.domain.holds import Hold, HoldKind
@@ -22,7 +22,7 @@ from fakes.ledger import FakeLedger
 from fakes.repo_store import FakeRepoStore
 from fakes.stores import FakeDatabase, FakeMessageLog
 from tests.unit.builders import NOW, SettableClock, a_job, eventually
-from tests.unit.world import World
+from tests.unit.world import AT_ONCE, World
 
 FULL = WorldError("The disk of the database is full: free some space", code="database_full")
 FINAL = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
@@ -120,6 +120,19 @@ async def test_a_server_that_stops_waits_for_no_store_and_the_job_goes_on_at_the
     job = await world.core.jobs.wait(job_id)
     assert (job.status, job.crashes, len(world.agent.tasks)) == (JobStatus.COMPLETED, 1, 1)
     assert len(world.prs.open_ones()) == 1
+
+
+async def test_work_that_was_pushed_is_known_to_be_when_the_server_dies_between_its_worktree_and_its_end() -> None:
+    async with World(CoreConfig(**(AT_ONCE | {"message_pause": timedelta(hours=1)}))) as world:
+        world.refused.update(dict.fromkeys(FINAL, FULL))
+        job_id = (await world.submit()).job.id
+        await eventually(lambda: len(world.prs.orders) == 1 and not world.repos.worktrees)
+        await world.crash()
+        world.refused.clear()
+        await world.start()
+        job = await world.core.jobs.wait(job_id)
+        assert (job.status, job.error, job.pr_number) == (JobStatus.COMPLETED, None, 1)
+        assert len(world.repos.pushes) == 1
 
 
 async def test_an_end_that_was_stored_by_a_write_that_seemed_to_fail_is_not_tried_for_ever(world: World) -> None:

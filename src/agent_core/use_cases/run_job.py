@@ -143,6 +143,7 @@ class Run:
     async def _clean_up(self, end: Event) -> None:
         """Keep the work that was not published, then remove the worktree."""
         try:
+            await self._record.settle()  # that the work is pushed shows in the worktree, and nowhere else
             if not isinstance(end, Completed) and not self._is_before_any_work(end):
                 await self._steps.keep(self._record, self._log, self._worktree)
             is_well = isinstance(end, Completed)

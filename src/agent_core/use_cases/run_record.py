@@ -58,6 +58,10 @@ class RunRecord:
             self._storing = loop.call_later(self._pause, lambda: self._begun(self._store_noted()))
         return self.job
 
+    async def settle(self) -> None:
+        """Store what is noted, where the next run could not find it out any more. Raises StaleJob, WorldError."""
+        await asyncio.shield(self._begun(self._settle()))
+
     def _begun(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         write = asyncio.create_task(work)
         self._writes.add(write)
@@ -68,18 +72,24 @@ class RunRecord:
         async with self._turn:
             return await self._save(self._after(event), callback)
 
-    async def _store_noted(self) -> None:
+    async def _settle(self) -> None:
         async with self._turn:
             if not self._noted:
                 return
             try:
                 await self._save(self.job)
-            except StaleJob:  # the next event meets it too, and its caller is told
-                pass
-            except WorldError as error:
-                log.warning("facts of a run are not stored yet: %s", error, extra={"job_id": self.job.id})
+            except WorldError:
                 with suppress(WorldError):  # what seemed to fail may have been done
                     self.job = self._with_noted(await self._jobs.get(self.job.id))
+                raise
+
+    async def _store_noted(self) -> None:
+        try:
+            await self._settle()
+        except StaleJob:  # the next event meets it too, and its caller is told
+            pass
+        except WorldError as error:
+            log.warning("facts of a run are not stored yet: %s", error, extra={"job_id": self.job.id})
 
     def _after(self, event: Event) -> Job:
         if self._is_over:
