@@ -118,7 +118,7 @@ class FakeMessageLog(MessageLog, Retention):
 
     async def append(self, job_id: str, messages: Sequence[JobMessage]) -> None:
         await self.db.turn()
-        if job_id not in self.db.jobs:
+        if job_id not in self.db.jobs or not any(message.content for message in messages):
             return
         log = self.db.messages.setdefault(job_id, [])
         for message in messages:

@@ -136,6 +136,7 @@ async def test_what_is_wrong_is_told_beside_the_field_and_nothing_typed_is_lost(
 async def test_everything_can_be_done_by_keyboard_alone(window: Window, visit: Visit, scene: Scene) -> None:
     page = window.page
     await page.goto("/ui")
+    await expect(page.get_by_label("Token")).to_be_focused()
     await page.keyboard.type(SECRET)
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", name="Overview")).to_be_visible()

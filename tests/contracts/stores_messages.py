@@ -130,6 +130,15 @@ class MessageLogContract:
         await stores.messages.append("job-1", [silent, said, silent])
         assert contents(await stores.messages.read("job-1")) == ["said"]
 
+    async def test_messages_of_which_none_has_content_change_nothing(self, stores: Stores) -> None:
+        await with_jobs(stores, "job-1")
+        [said] = messages("said")
+        last = await stores.feed.last()
+        for raw in (None, b"", b'{"type":"user"}'):
+            silent = JobMessage(type=said.type, content="", created_at=said.created_at, raw=raw)
+            await stores.messages.append("job-1", [silent, silent])
+        assert await stores.feed.last() == last
+
     async def test_an_unknown_job_has_no_messages(self, stores: Stores) -> None:
         await with_jobs(stores, "job-1")
         await stores.messages.append("nothing", messages("lost"))
