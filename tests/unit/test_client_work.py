@@ -82,25 +82,25 @@ async def test_setup_is_not_repeated_where_the_worktree_is_as_it_was(world: Worl
     assert [call.files for call in world.workspace.provided] == [(".env",), ()]  # what the agent made of it stays
 
 
-async def test_setup_is_done_again_in_a_worktree_that_was_lost(world: World) -> None:
+async def set_up_and_lost(world: World) -> str:
+    """Have a job set up, held by a limit, and its worktree lost."""
     await world.set(workspace={"setup": ("npm ci",)})
-    limited = Script(ending=usage_limited(world.clock() + timedelta(hours=1)))
-    world.agent.script("Work on b", limited, Script())
+    world.agent.script("Work on b", Script(ending=usage_limited(world.clock() + timedelta(hours=1))), Script())
     job_id = (await world.submit("b")).job.id
     await eventually(lambda: bool(world.db.holds) and world.stored(job_id).state is JobState.QUEUED)
     world.repos.lose(job_id)
+    return job_id
+
+
+async def test_setup_is_done_again_in_a_worktree_that_was_lost(world: World) -> None:
+    await set_up_and_lost(world)
     await world.let_time_pass_until_all_is_finished()
     assert world.workspace.commands == ["npm ci", "npm ci"]
 
 
 async def test_setup_is_done_again_also_when_the_server_dies_as_soon_as_the_lost_worktree_is_made_anew() -> None:
     async with World(CoreConfig(**(AT_ONCE | {"message_pause": timedelta(hours=1)}))) as world:
-        await world.set(workspace={"setup": ("npm ci",)})
-        limited = Script(ending=usage_limited(world.clock() + timedelta(hours=1)))
-        world.agent.script("Work on b", limited, Script())
-        job_id = (await world.submit("b")).job.id
-        await eventually(lambda: bool(world.db.holds) and world.stored(job_id).state is JobState.QUEUED)
-        world.repos.lose(job_id)
+        job_id = await set_up_and_lost(world)
         world.workspace.hold()
         world.clock.forward(timedelta(hours=2))
         world.core.wake()
