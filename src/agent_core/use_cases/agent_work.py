@@ -102,7 +102,7 @@ class AgentWork:
         )
 
     def _progressed(self, record: RunRecord, used: AgentUsed, told: datetime | None) -> datetime:
-        """Store what the run has used so far, but not at every word; return when that was done last."""
+        """Note what the run has used so far, but not at every word; return when that was done last."""
         now = self.ports.clock()
         if told is not None and now - told < BETWEEN_TELLINGS:
             return told

@@ -25,7 +25,7 @@ class RunRecord:
     """The job of a live run, moved by events one after the other.
 
     With the event that ends the run its record is closed. A caller that is cancelled while an event is being stored
-    does not interrupt the storing: the job in memory and the one in the store stay the same.
+    does not interrupt the storing: but for what is noted, the job in memory and the one in the store stay the same.
     """
 
     def __init__(self, job: Job, jobs: JobRepo, secrets: Callable[[], Secrets], pause: float = 0) -> None:
@@ -70,7 +70,8 @@ class RunRecord:
 
     async def _record(self, event: Event, callback: Callable[[Job], Delivery | None]) -> Job:
         async with self._turn:
-            return await self._save(self._after(event), callback)
+            job = self._after(event)
+            return await self._save(job, callback(job))
 
     async def _settle(self) -> None:
         async with self._turn:
@@ -96,13 +97,13 @@ class RunRecord:
             raise IllegalEvent(f"The run of the job {self.job.id} is over: it is not the run's to change any more")
         return self._without_secrets(advance(self.job, event))
 
-    async def _save(self, job: Job, callback: Callable[[Job], Delivery | None] = lambda _: None) -> Job:
+    async def _save(self, job: Job, callback: Delivery | None = None) -> Job:
         noted, self._noted = self._noted, []
         if self._storing is not None:
             self._storing.cancel()
             self._storing = None
         try:
-            saved = await self._jobs.save(job, callback(job))
+            saved = await self._jobs.save(job, callback)
         except BaseException:
             self._noted = noted + self._noted
             raise
